@@ -1,0 +1,99 @@
+// Applying a step: contexts grow, prompts end in a first token, sequences finish.
+#include <algorithm>
+
+#include "base/check.h"
+#include "sched/scheduler.h"
+
+namespace weft {
+
+void Scheduler::apply(const StepOutput& output, Effects& effects) {
+  CHECK(stepping_ && output.outputs.size() == work_.size(), "outputs answer the batch");
+  stepping_ = false;
+  size_t kept = 0;
+  for (size_t i = 0; i < work_.size(); ++i) {
+    SequenceWork& work = work_[i];
+    const bool stays = work.decode
+                           ? apply_decode(work, running_[i], output.outputs[i], effects)
+                           : apply_prefill(work, running_[i], output.outputs[i], effects);
+    if (!stays) continue;
+    if (kept != i) {
+      work_[kept] = work_[i];
+      running_[kept] = running_[i];
+      sequences_[work_[kept].slot].position = static_cast<uint32_t>(kept);
+    }
+    ++kept;
+  }
+  work_.resize(kept);
+  running_.resize(kept);
+  batch_.tokens = decode_tokens_;
+}
+
+bool Scheduler::apply_decode(SequenceWork& work, const Running& running,
+                             const SequenceOutput& output, Effects& effects) {
+  const int64_t gained = std::min<int64_t>(output.tokens, running.max_output - work.generated);
+  work.generated += gained;
+  work.context += Tokens(gained);
+  loads_[work.rank].decode_context += gained;
+  const bool ends = work.generated >= running.max_output || output.end;
+  if (!ends && !sequences_[work.slot].cancelled) {
+    if (work.context.count() + lookahead() > running.capacity) grow_.push_back(work.slot);
+    return true;
+  }
+  leave_decode(work);
+  Sequence& sequence = sequences_[work.slot];
+  sequence.generated = work.generated;
+  leave_rank(sequence);
+  if (sequence.cancelled) return free_slot(work.slot), false;
+  finish(work.slot, SequenceEvent::kFinished, effects);
+  return false;
+}
+
+bool Scheduler::apply_prefill(SequenceWork& work, Running& running, const SequenceOutput& output,
+                              Effects& effects) {
+  undo_chunk_load(work);
+  Sequence& sequence = sequences_[work.slot];
+  if (sequence.cancelled) {
+    --prefilling_;
+    leave_rank(sequence);
+    return free_slot(work.slot), false;
+  }
+  const int64_t before = work.context.count();
+  work.context += Tokens(work.tokens);
+  sequence.context = work.context.count();
+  publish_blocks(sequence, before, sequence.context);
+  if (!work.samples) return true;
+
+  work.generated += std::min<int64_t>(output.tokens, 1);
+  sequence.generated = work.generated;
+  if (work.generated >= running.max_output || output.end) {
+    --prefilling_;
+    leave_rank(sequence);
+    finish(work.slot, SequenceEvent::kFinished, effects);
+    return false;
+  }
+  if (config_.role == Role::kPrefill) {
+    --prefilling_;
+    --ranks_[sequence.rank].sequences;
+    sequence.state = State::kHeld;
+    ++held_;
+    emit(SequenceEvent::kPrefilled, sequence, effects);
+    sequence.request.blocks = {};  // the request may end elsewhere before its KV is let go
+    return false;
+  }
+  emit(SequenceEvent::kFirst, sequence, effects);
+  start_decoding(work, running);
+  return true;
+}
+
+// Blocks that became full between two lengths of context can be found from now on.
+void Scheduler::publish_blocks(Sequence& sequence, int64_t from, int64_t to) {
+  if (!config_.prefix_caching) return;
+  const auto known = static_cast<int64_t>(sequence.request.blocks.size());
+  const int64_t end = std::min(known, to / config_.block.count());
+  for (int64_t i = from / config_.block.count(); i < end; ++i) {
+    pools_[sequence.rank].publish(sequence.table[static_cast<size_t>(i)],
+                                  sequence.request.blocks[static_cast<size_t>(i)]);
+  }
+}
+
+}  // namespace weft
