@@ -1,0 +1,375 @@
+// A request's way: pending → prefilling → (pending decode → decoding) → ended; deaths send it back.
+#include "node/router.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace weft {
+
+namespace {
+
+// A request id is the entry's index and a serial number, so that finding it needs no map.
+constexpr int kIndexBits = 24;
+constexpr uint64_t kIndexMask = (uint64_t{1} << kIndexBits) - 1;
+
+}  // namespace
+
+bool Router::Pending::operator<(const Pending& o) const {
+  if (priority != o.priority) return priority < o.priority;
+  if (deadline != o.deadline) return deadline > o.deadline;
+  return order > o.order;
+}
+
+Router::Router(Loop& loop, Transport& transport, const RouterConfig& config,
+               Callback<const RequestRecord&> ended)
+    : loop_(loop),
+      transport_(transport),
+      config_(config),
+      policy_(find_routing_policy(config.policy)),
+      decode_policy_(find_routing_policy(config.decode_policy)),
+      ended_(ended),
+      prefixes_(config.prefix_view_blocks) {
+  CHECK(policy_ != nullptr && decode_policy_ != nullptr, "the policy was checked when it was read");
+  for (const PeerConfig& peer : config.peers) peers_.push_back({.config = peer});
+  transport_.attach(config_.id, {Callback<const Message&>::to<&Router::receive>(this),
+                                 Callback<NodeId, PeerEvent>::to<&Router::peer_changed>(this)});
+}
+
+Router::~Router() { transport_.detach(config_.id); }
+
+int64_t Router::pending() const {
+  return static_cast<int64_t>(pending_[0].size() + pending_[1].size());
+}
+
+size_t Router::new_entry() {
+  if (!free_.empty()) {
+    const size_t index = free_.back();
+    free_.pop_back();
+    return index;
+  }
+  CHECK(entries_.size() < kIndexMask, "request ids hold 16 million requests in flight");
+  entries_.emplace_back();
+  progress_.emplace_back();
+  return entries_.size() - 1;
+}
+
+Router::Entry* Router::find(RequestId id) {
+  const size_t index = id.value() & kIndexMask;
+  if (index >= entries_.size() || progress_[index].id != id) return nullptr;
+  return entries_[index].state == State::kFree ? nullptr : &entries_[index];
+}
+
+size_t Router::index_of(const Entry& entry) const {
+  return static_cast<size_t>(&entry - entries_.data());
+}
+
+void Router::submit(const NewRequest& request) {
+  const size_t index = new_entry();
+  Entry& entry = entries_[index];
+  const uint64_t order = next_order_++;
+  entry.blocks.assign(request.blocks.begin(), request.blocks.end());
+  entry.request = {RequestId(order << kIndexBits | index),
+                   loop_.now(),
+                   request.prompt,
+                   request.max_output,
+                   request.priority,
+                   request.deadline,
+                   entry.blocks};
+  entry.state = State::kPending;
+  entry.retries = 0;
+  entry.cached = 0;
+  entry.order = order;
+  entry.tag = request.tag;
+  progress_[index] = {entry.request.id, {}, {}, 0, request.max_output.count()};
+  ++in_flight_;
+  if (static_cast<int64_t>(pending_[0].size()) >= config_.max_pending) {
+    return end(index, RequestEnd::kRejected);
+  }
+  queue(index, false);
+  dispatch(false);
+}
+
+void Router::queue(size_t index, bool decode) {
+  Entry& entry = entries_[index];
+  entry.state = decode ? State::kPendingDecode : State::kPending;
+  auto& heap = pending_[decode ? 1 : 0];
+  heap.push_back({entry.request.priority, entry.request.deadline, entry.order, index});
+  std::push_heap(heap.begin(), heap.end());
+}
+
+// Sends what waits, in order, until the next one finds no instance that may take it.
+void Router::dispatch(bool decode) {
+  auto& heap = pending_[decode ? 1 : 0];
+  while (!heap.empty()) {
+    const size_t index = heap.front().index;
+    const Entry& entry = entries_[index];
+    const bool started = progress_[index].generated > 0;
+    const bool expired = !started && entry.request.deadline < loop_.now();
+    std::optional<size_t> peer;
+    if (!expired && !(peer = choose(entry, decode))) return;
+    std::pop_heap(heap.begin(), heap.end());
+    heap.pop_back();
+    if (expired) {
+      end(index, RequestEnd::kExpired);
+    } else {
+      send(index, *peer, decode);
+    }
+  }
+}
+
+std::optional<size_t> Router::choose(const Entry& entry, bool decode) {
+  const RoutingPolicyEntry& policy = decode ? *decode_policy_ : *policy_;
+  candidates_.clear();
+  candidate_peers_.clear();
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    const Peer& peer = peers_[i];
+    if ((peer.config.role == Role::kDecode) != decode || !peer.up) continue;
+    if (peer.outstanding_requests >= peer.config.max_outstanding) continue;
+    Candidate candidate{peer.config.id,       peer.outstanding_tokens, peer.outstanding_requests, 0,
+                        peer.config.packages, peer.last_used};
+    if (policy.wants_prefixes && !entry.blocks.empty()) {
+      const int64_t blocks = prefixes_.match(entry.blocks, peer.config.id);
+      const auto all = static_cast<int64_t>(entry.blocks.size());
+      candidate.cached_tokens = blocks * (entry.request.prompt.count() / all);
+    }
+    candidates_.push_back(candidate);
+    candidate_peers_.push_back(i);
+  }
+  if (candidates_.empty()) return std::nullopt;
+  return candidate_peers_[policy.choose({entry.request, candidates_, turns_})];
+}
+
+void Router::send(size_t index, size_t peer_index, bool decode) {
+  Entry& entry = entries_[index];
+  Peer& peer = peers_[peer_index];
+  const int64_t generated = progress_[index].generated;
+  entry.state = decode ? State::kDecoding : State::kPrefilling;
+  entry.peer = peer_index;
+  entry.charged = entry.request.prompt.count() + generated;
+  peer.outstanding_tokens += entry.charged;
+  ++peer.outstanding_requests;
+  peer.last_used = ++turns_;
+  if (!decode && policy_->wants_prefixes) prefixes_.sent(entry.blocks, peer.config.id);
+  digest_.add(entry.order);
+  digest_.add(uint64_t{peer.config.id.value()});
+  Message message;
+  message.kind = decode ? MessageKind::kDecode : MessageKind::kPrefill;
+  message.from = config_.id;
+  message.to = peer.config.id;
+  message.request = entry.request;
+  message.generated = generated;
+  message.peer = entry.kv_node;
+  message.rank = entry.kv_rank;
+  transport_.send(message);
+}
+
+void Router::uncharge(Entry& entry) {
+  Peer& peer = peers_[entry.peer];
+  peer.outstanding_tokens -= entry.charged;
+  --peer.outstanding_requests;
+  entry.charged = 0;
+}
+
+void Router::on_step(const StepReport& report) {
+  const Instant now = loop_.now();
+  const auto work = report.batch.work;
+  for (size_t i = 0; i < work.size(); ++i) {
+    if (report.outputs[i].tokens == 0) continue;
+    Progress& progress = progress_[work[i].request.value() & kIndexMask];
+    if (progress.id != work[i].request) continue;
+    const int64_t left = progress.max_output - progress.generated;
+    const int64_t gained = std::min<int64_t>(report.outputs[i].tokens, left);
+    if (gained <= 0) continue;
+    int64_t gaps = gained;
+    if (progress.generated == 0) {
+      progress.first = now;
+      --gaps;
+    } else {
+      token_gaps_.add(now - progress.last);
+      --gaps;
+    }
+    if (gaps > 0) token_gaps_.add(Duration{}, gaps);
+    progress.last = now;
+    progress.generated += gained;
+    output_tokens_ += gained;
+  }
+  digest_.add(uint64_t{report.node.value()} << 32 ^ work.size());
+  digest_.add(now.ns());
+  digest_.add(report.batch.tokens);
+}
+
+void Router::receive(const Message& message) {
+  switch (message.kind) {
+    case MessageKind::kPrefilled:
+      return on_prefilled(message);
+    case MessageKind::kRefused:
+      return on_refused(message);
+    case MessageKind::kLost:
+      return on_lost(message);
+    case MessageKind::kFinished:
+    case MessageKind::kExpired:
+      break;
+    default:
+      CHECK(false, "the router gets only messages for routers");
+  }
+  Entry* entry = find(message.request.id);
+  if (entry == nullptr) return;
+  const bool decode = entry->state == State::kDecoding;
+  uncharge(*entry);
+  if (!decode) entry->cached = message.cached;
+  end(index_of(*entry), message.kind == MessageKind::kFinished ? RequestEnd::kCompleted
+                                                               : RequestEnd::kExpired);
+  dispatch(decode);
+}
+
+void Router::on_prefilled(const Message& message) {
+  Entry* entry = find(message.request.id);
+  if (entry == nullptr) return;
+  uncharge(*entry);
+  entry->kv_node = message.from;
+  entry->kv_rank = message.rank;
+  entry->cached = message.cached;
+  queue(index_of(*entry), true);
+  dispatch(true);
+  dispatch(false);
+}
+
+// Full: wait here for the next that leaves an instance. Never fits: rejected.
+void Router::on_refused(const Message& message) {
+  Entry* entry = find(message.request.id);
+  if (entry == nullptr) return;
+  const bool decode = entry->state == State::kDecoding;
+  uncharge(*entry);
+  const size_t index = index_of(*entry);
+  if (message.count != 0) {
+    if (decode) {
+      Message release;
+      release.kind = MessageKind::kRelease;
+      release.from = config_.id;
+      release.to = entry->kv_node;
+      release.request.id = entry->request.id;
+      transport_.send(release);
+    }
+    return end(index, RequestEnd::kRejected);
+  }
+  queue(index, decode);
+}
+
+// The KV is gone: the prompt and what was generated are computed again.
+void Router::on_lost(const Message& message) {
+  Entry* entry = find(message.request.id);
+  if (entry == nullptr) return;
+  uncharge(*entry);
+  Message release;
+  release.kind = MessageKind::kRelease;
+  release.from = config_.id;
+  release.to = entry->kv_node;
+  release.request.id = entry->request.id;
+  transport_.send(release);
+  queue(index_of(*entry), false);
+  dispatch(false);
+  dispatch(true);
+}
+
+void Router::peer_changed(NodeId node, PeerEvent event) {
+  const auto at = std::find_if(peers_.begin(), peers_.end(),
+                               [node](const Peer& p) { return p.config.id == node; });
+  if (at == peers_.end()) return;
+  at->up = event == PeerEvent::kUp;
+  if (!at->up) {
+    prefixes_.forget(node);
+    const auto peer = static_cast<size_t>(at - peers_.begin());
+    std::vector<std::pair<uint64_t, size_t>> hit;  // by order of arrival
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      const Entry& entry = entries_[i];
+      const bool there = (entry.state == State::kPrefilling || entry.state == State::kDecoding) &&
+                         entry.peer == peer;
+      const bool kv_there = entry.state == State::kPendingDecode && entry.kv_node == node;
+      if (there || kv_there) hit.emplace_back(entry.order, i);
+    }
+    std::sort(hit.begin(), hit.end());
+    for (const auto& [order, index] : hit) {
+      if (entries_[index].order == order) retry(index);
+    }
+  }
+  dispatch(true);
+  dispatch(false);
+}
+
+// Where the request was is gone, and with it what was computed there.
+void Router::retry(size_t index) {
+  Entry& entry = entries_[index];
+  if (entry.state == State::kPendingDecode) {
+    auto& heap = pending_[1];
+    std::erase_if(heap, [index](const Pending& p) { return p.index == index; });
+    std::make_heap(heap.begin(), heap.end());
+  } else {
+    if (entry.state == State::kDecoding) {
+      Message release;
+      release.kind = MessageKind::kRelease;
+      release.from = config_.id;
+      release.to = entry.kv_node;
+      release.request.id = entry.request.id;
+      transport_.send(release);
+    }
+    uncharge(entry);
+  }
+  if (++entry.retries > config_.max_retries) return end(index, RequestEnd::kFailed);
+  queue(index, false);
+}
+
+void Router::give_up() {
+  for (auto& heap : pending_) {
+    while (!heap.empty()) {
+      const size_t index = heap.front().index;
+      std::pop_heap(heap.begin(), heap.end());
+      heap.pop_back();
+      end(index, RequestEnd::kFailed);
+    }
+  }
+}
+
+void Router::end(size_t index, RequestEnd how) {
+  Entry& entry = entries_[index];
+  const Progress& progress = progress_[index];
+  const RequestRecord record{entry.tag,
+                             how,
+                             entry.request.arrival,
+                             progress.first,
+                             progress.last,
+                             entry.request.prompt.count(),
+                             progress.generated,
+                             entry.cached,
+                             entry.retries};
+  digest_.add(entry.order);
+  digest_.add(static_cast<uint64_t>(how));
+  digest_.add(progress.first.ns());
+  digest_.add(progress.last.ns());
+  digest_.add(progress.generated);
+  entry.state = State::kFree;
+  progress_[index].id = RequestId{};
+  free_.push_back(index);
+  --in_flight_;
+  ended_(record);
+}
+
+void Router::check_integrity() const {
+  std::vector<int64_t> tokens(peers_.size());
+  std::vector<int64_t> requests(peers_.size());
+  int64_t live = 0;
+  for (const Entry& entry : entries_) {
+    if (entry.state == State::kFree) continue;
+    ++live;
+    if (entry.state != State::kPrefilling && entry.state != State::kDecoding) continue;
+    tokens[entry.peer] += entry.charged;
+    ++requests[entry.peer];
+  }
+  CHECK(live == in_flight_, "every request in flight has an entry");
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    CHECK(tokens[i] == peers_[i].outstanding_tokens && requests[i] == peers_[i].outstanding_requests,
+          "a peer is charged with what it was sent");
+  }
+}
+
+}  // namespace weft
