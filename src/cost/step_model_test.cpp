@@ -1,0 +1,262 @@
+// StepModel: terms add up, known effects have their direction, published deployments are near.
+#include "cost/step_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "cost/fixtures.h"
+
+namespace weft {
+namespace {
+
+using namespace fixtures;  // NOLINT(google-build-using-namespace)
+
+RankLoad decode_load(int sequences, int64_t context, int draft_tokens = 0) {
+  RankLoad load;
+  load.decode_sequences = load.sampled = sequences;
+  load.decode_tokens = sequences * (1 + draft_tokens);
+  load.decode_context = sequences * context;
+  return load;
+}
+
+RankLoad prompt_load(int sequences, int64_t tokens) {
+  RankLoad load;
+  load.prefill_sequences = load.sampled = sequences;
+  load.prefill_tokens = sequences * tokens;
+  const double n = static_cast<double>(tokens);
+  load.prefill_products = sequences * n * (n + 1) / 2;
+  return load;
+}
+
+double step_ms(const ModelShape& model, const System& system, const InstanceLayout& layout,
+               const RankLoad& load) {
+  const Status status = check_layout(layout, model, system);
+  EXPECT_TRUE(status.ok()) << status.error().message;
+  const std::vector<RankLoad> loads(static_cast<size_t>(layout.parallel.dp), load);
+  return to_milliseconds(StepModel(model, system, layout).time(loads));
+}
+
+double term_ms(const std::vector<Term>& terms, std::string_view name) {
+  for (const Term& term : terms) {
+    if (term.name == name) return term.seconds * 1e3;
+  }
+  return 0;
+}
+
+InstanceLayout wide(Role role, int dies, int redundant) {
+  InstanceLayout l =
+      layout(role, dies, {.dp = dies, .tp = 1, .sp = 1, .ep = dies, .pp = 1}, Format::kFp8);
+  l.microbatches = 2;
+  l.redundant_experts = redundant;
+  return l;
+}
+
+TEST(StepModel, TermsAddUpToTheTime) {
+  struct Case {
+    ModelShape model;
+    System system;
+    InstanceLayout layout;
+    RankLoad load;
+  };
+  InstanceLayout pipeline =
+      layout(Role::kUnified, 8, {.dp = 2, .tp = 2, .sp = 1, .ep = 1, .pp = 2}, Format::kBf16);
+  RankLoad mixed = decode_load(20, 3000);
+  mixed.prefill_tokens = 1000;
+  mixed.prefill_products = 1e6;
+  mixed.prefill_context = 500;
+  mixed.prefill_sequences = 1;
+  const InstanceLayout tp8 = layout(Role::kUnified, 8, {.dp = 1, .tp = 8}, Format::kFp8);
+  for (const Case& c :
+       {Case{deepseek_r1(), cloudmatrix384(), cloudmatrix_decode(), decode_load(48, 4224, 1)},
+        Case{deepseek_r1(), cloudmatrix384(), cloudmatrix_prefill(), prompt_load(64, 4096)},
+        Case{deepseek_v32(), h200(8), tp8, mixed}, Case{deepseek_v4_pro(), h200(16), tp8, mixed},
+        Case{llama_8b(), h100(8), pipeline, mixed}}) {
+    ASSERT_TRUE(check_layout(c.layout, c.model, c.system).ok());
+    const StepModel model(c.model, c.system, c.layout);
+    std::vector<RankLoad> loads(static_cast<size_t>(c.layout.parallel.dp), c.load);
+    loads[0].decode_context += 12345;
+    double sum = 0;
+    for (const Term& term : model.terms(loads)) {
+      EXPECT_GT(term.count, 0) << term.name;
+      EXPECT_TRUE(std::isfinite(term.seconds)) << term.name;
+      sum += term.seconds;
+    }
+    EXPECT_NEAR(sum, to_seconds(model.time(loads)), 2e-9) << c.model.name;
+  }
+}
+
+TEST(StepModel, EmptyStepIsShortAndFinite) {
+  const StepModel model(deepseek_r1(), cloudmatrix384(), cloudmatrix_decode());
+  const std::vector<RankLoad> idle(320);
+  EXPECT_GT(model.time(idle).count(), 0);
+  EXPECT_LT(to_milliseconds(model.time(idle)), 30);
+  EXPECT_EQ(model.speed_of_light(idle).count(), 0);
+}
+
+TEST(StepModel, SlowestRankSetsTheStep) {
+  const StepModel model(deepseek_r1(), cloudmatrix384(), cloudmatrix_decode());
+  std::vector<RankLoad> even(320, decode_load(48, 4096, 1));
+  std::vector<RankLoad> uneven = even;
+  uneven[17] = decode_load(48, 6144, 1);
+  const double slower = to_milliseconds(model.time(uneven)) - to_milliseconds(model.time(even));
+  EXPECT_GT(slower, 10);
+  EXPECT_NEAR(term_ms(model.terms(uneven), "attention, decode"),
+              1.5 * term_ms(model.terms(even), "attention, decode"), 0.01);
+  std::reverse(uneven.begin(), uneven.end());
+  EXPECT_NEAR(to_milliseconds(model.time(even)) + slower, to_milliseconds(model.time(uneven)),
+              1e-5);
+}
+
+// Everything that a rank's load enters is a sum or a maximum, so the order of ranks is nothing.
+TEST(StepModel, LargestGroupSetsTheExperts) {
+  InstanceLayout l = layout(Role::kDecode, 32, {.dp = 32, .tp = 1, .sp = 1, .ep = 8}, Format::kFp8);
+  const StepModel model(deepseek_r1(), h200(32), l);
+  std::vector<RankLoad> loads(32, decode_load(8, 2000));
+  const double even = term_ms(model.terms(loads), "routed experts");
+  for (size_t r = 8; r < 16; ++r) loads[r] = decode_load(64, 2000);
+  const double heavy = term_ms(model.terms(loads), "routed experts");
+  EXPECT_GT(heavy, even);
+  for (size_t r = 16; r < 24; ++r) loads[r] = decode_load(64, 2000);
+  EXPECT_EQ(term_ms(model.terms(loads), "routed experts"), heavy);
+}
+
+TEST(StepModel, ImbalanceCostsTime) {
+  InstanceLayout l = cloudmatrix_prefill();
+  double last = 0;
+  for (const double imbalance : {1.0, 1.2, 1.5, 2.0, 4.0}) {
+    l.expert_imbalance = imbalance;
+    const double ms = step_ms(deepseek_r1(), cloudmatrix384(), l, prompt_load(64, 4096));
+    EXPECT_GT(ms, last);
+    last = ms;
+  }
+}
+
+TEST(StepModel, MicroBatchesPayInLargeStepsOnly) {
+  InstanceLayout two = wide(Role::kDecode, 128, 0);
+  two.expert_imbalance = 1;
+  InstanceLayout one = two;
+  one.microbatches = 1;
+  const ModelShape r1 = deepseek_r1();
+  const RankLoad large = decode_load(128, 4096);
+  EXPECT_LT(step_ms(r1, h800(128), two, large), 0.9 * step_ms(r1, h800(128), one, large));
+  const RankLoad small = decode_load(1, 4096);
+  EXPECT_EQ(step_ms(r1, h800(128), two, small), step_ms(r1, h800(128), one, small));
+}
+
+// Never faster than computation alone or exchange alone.
+TEST(StepModel, HidingHasItsLimit) {
+  EngineCosts engine;
+  engine.overlap = 1;
+  const StepModel model(deepseek_r1(), h800(128), wide(Role::kDecode, 128, 0), engine);
+  const std::vector<RankLoad> loads(128, decode_load(128, 4096));
+  const std::vector<Term> terms = model.terms(loads);
+  const double exchange = term_ms(terms, "dispatch") + term_ms(terms, "combine");
+  EXPECT_GE(to_milliseconds(model.time(loads)), exchange);
+  EXPECT_GE(-term_ms(terms, "hidden by micro-batches"), 0.3 * exchange);
+}
+
+// One draft token costs a layer, a head and a wider step; at 0.7 acceptance that pays.
+TEST(StepModel, DraftTokensPay) {
+  InstanceLayout with = cloudmatrix_decode();
+  InstanceLayout without = with;
+  without.draft_tokens = 0;
+  for (const int batch : {2, 4, 48}) {
+    const double plain =
+        step_ms(deepseek_r1(), cloudmatrix384(), without, decode_load(batch, 4224));
+    const double drafted =
+        step_ms(deepseek_r1(), cloudmatrix384(), with, decode_load(batch, 4224, 1));
+    EXPECT_GT(drafted, plain);
+    EXPECT_LT(drafted / 1.7, plain);
+  }
+}
+
+TEST(StepModel, RdmaIsSlowerThanUbForExchange) {
+  System ub = cloudmatrix384();
+  System rdma = ub;
+  rdma.scale_up_packages = 8;
+  const InstanceLayout l = cloudmatrix_decode();
+  const RankLoad load = decode_load(48, 4224, 1);
+  EXPECT_GT(step_ms(deepseek_r1(), rdma, l, load), 1.2 * step_ms(deepseek_r1(), ub, l, load));
+}
+
+TEST(StepModel, PipelineKeepsThroughputAndAddsHops) {
+  const InstanceLayout tensor = layout(Role::kUnified, 4, {.dp = 1, .tp = 4}, Format::kBf16);
+  const InstanceLayout pipeline =
+      layout(Role::kUnified, 4, {.dp = 1, .tp = 1, .sp = 1, .ep = 1, .pp = 4}, Format::kBf16);
+  const RankLoad prompt = prompt_load(8, 2048);
+  const double tensor_ms = step_ms(llama_70b(), h100(8), tensor, prompt);
+  const double pipeline_ms = step_ms(llama_70b(), h100(8), pipeline, prompt);
+  EXPECT_NEAR(pipeline_ms / tensor_ms, 0.9, 0.2);  // compute-bound: the same operations per die
+  const RankLoad decode = decode_load(1, 1000);    // memory-bound: weights of all stages in turn
+  EXPECT_GT(step_ms(llama_70b(), h100(8), pipeline, decode),
+            2 * step_ms(llama_70b(), h100(8), tensor, decode));
+}
+
+// Weight-only formats: fewer bytes, the same operations.
+TEST(StepModel, NarrowWeightsHelpDecodeAlone) {
+  InstanceLayout wide_weights = layout(Role::kUnified, 1, {}, Format::kBf16);
+  InstanceLayout narrow = wide_weights;
+  narrow.precision.weights = Format::kInt4;
+  const RankLoad decode = decode_load(4, 1000);
+  EXPECT_LT(step_ms(llama_8b(), h100(8), narrow, decode),
+            0.6 * step_ms(llama_8b(), h100(8), wide_weights, decode));
+  const RankLoad prompt = prompt_load(4, 4096);
+  EXPECT_NEAR(step_ms(llama_8b(), h100(8), narrow, prompt),
+              step_ms(llama_8b(), h100(8), wide_weights, prompt), 1e-3);
+}
+
+TEST(StepModel, LongContextIsCheapOnlyWhereAttentionIsSparse) {
+  InstanceLayout l = layout(Role::kDecode, 8, {.dp = 1, .tp = 8}, Format::kFp8);
+  const RankLoad near = decode_load(4, 8192);
+  const RankLoad far = decode_load(4, 131072);
+  const double dense =
+      step_ms(deepseek_r1(), h200(8), l, far) - step_ms(deepseek_r1(), h200(8), l, near);
+  const double sparse =
+      step_ms(deepseek_v32(), h200(8), l, far) - step_ms(deepseek_v32(), h200(8), l, near);
+  EXPECT_LT(sparse, dense / 3);
+}
+
+struct Anchor {
+  const char* name;
+  ModelShape model;
+  System system;
+  InstanceLayout layout;
+  RankLoad load;
+  double published_ms;
+  double tolerance;
+};
+
+// Published steps; the plain roofline has no constant of its own for any of them. Tolerances are
+// what it reaches, rounded up.
+TEST(StepModel, NearPublishedSteps) {
+  InstanceLayout balanced_prefill = cloudmatrix_prefill();
+  balanced_prefill.expert_imbalance = 1;
+  InstanceLayout deepseek = wide(Role::kDecode, 128, 0);
+  deepseek.expert_imbalance = 1;
+  InstanceLayout deepseek_prefill = wide(Role::kPrefill, 32, 32);
+  deepseek_prefill.expert_imbalance = 1;
+  const InstanceLayout one = layout(Role::kUnified, 1, {}, Format::kBf16);
+  const std::vector<Anchor> anchors = {
+      {"CM Table 4, batch 96", deepseek_r1(), cloudmatrix384(), cloudmatrix_decode(),
+       decode_load(48, 4224, 1), 1.7 * 49.4, 0.15},
+      {"CM Table 5, batch 8", deepseek_r1(), cloudmatrix384(), cloudmatrix_decode(),
+       decode_load(4, 4224, 1), 1.7 * 14.9, 0.20},
+      {"CM Table 3, default", deepseek_r1(), cloudmatrix384(), cloudmatrix_prefill(),
+       prompt_load(64, 4096), 16384 / 5.655, 0.15},
+      {"CM Table 3, perfect", deepseek_r1(), cloudmatrix384(), balanced_prefill,
+       prompt_load(64, 4096), 16384 / 6.688, 0.10},
+      {"DeepSeek profile, decode", deepseek_r1(), h800(128), deepseek, decode_load(128, 4096), 50.2,
+       0.15},
+      {"DeepSeek profile, prefill", deepseek_r1(), h800(32), deepseek_prefill, prompt_load(4, 4096),
+       16384 / 7.839, 0.30},
+      {"Llama-3.1-8B on one H100", llama_8b(), h100(8), one, decode_load(4, 500), 7, 0.15},
+  };
+  for (const Anchor& a : anchors) {
+    const double ms = step_ms(a.model, a.system, a.layout, a.load);
+    EXPECT_NEAR(ms / a.published_ms, 1, a.tolerance) << a.name << ": " << ms << " ms";
+  }
+}
+
+}  // namespace
+}  // namespace weft
