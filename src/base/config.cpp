@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <charconv>
 #include <cmath>
 #include <fstream>
 #include <set>
 #include <sstream>
-#include <toml++/toml.h>
 
 namespace weft {
 
@@ -25,10 +25,25 @@ namespace {
 const toml::table& as_table(const void* node) { return *static_cast<const toml::table*>(node); }
 const toml::node& as_node(const void* node) { return *static_cast<const toml::node*>(node); }
 
+// An error is one line, whatever the document holds.
+std::string on_one_line(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) {
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
 std::string describe(const toml::node& node) {
-  if (node.is_string()) return fmt::format("\"{}\"", node.as_string()->get());
+  if (node.is_string()) return fmt::format("\"{}\"", on_one_line(node.as_string()->get()));
   if (node.is_integer()) return fmt::format("{}", node.as_integer()->get());
-  if (node.is_floating_point()) return fmt::format("{}", node.as_floating_point()->get());
+  if (node.is_floating_point()) return fmt::format("{:#}", node.as_floating_point()->get());
   if (node.is_boolean()) return node.as_boolean()->get() ? "true" : "false";
   if (node.is_table()) return "a table";
   if (node.is_array()) return "an array";
@@ -66,6 +81,11 @@ std::optional<toml::table> parse_value(std::string_view value) {
   return std::nullopt;
 }
 
+// "file:line", or just the file for what --set put there.
+std::string place(const std::string& name, toml::source_index line) {
+  return line == 0 ? name : fmt::format("{}:{}", name, line);
+}
+
 }  // namespace
 
 std::string join_alternatives(const std::vector<std::string>& words) {
@@ -84,7 +104,8 @@ ConfigFile::~ConfigFile() = default;
 
 Result<ConfigFile> ConfigFile::load(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return not_found(fmt::format("{}: cannot be opened; expected a readable TOML file", path));
+  if (!in)
+    return not_found(fmt::format("{}: cannot be opened; expected a readable TOML file", path));
   std::ostringstream text;
   text << in.rdbuf();
   if (in.bad() || text.fail()) {
@@ -99,8 +120,8 @@ Result<ConfigFile> ConfigFile::parse(std::string_view text, std::string name) {
   try {
     state->document = toml::parse(text, state->name);
   } catch (const toml::parse_error& e) {
-    return bad_input(fmt::format("{}:{}: not TOML: {}", state->name, e.source().begin.line,
-                                 e.description()));
+    return bad_input(
+        fmt::format("{}:{}: not TOML: {}", state->name, e.source().begin.line, e.description()));
   }
   return ConfigFile(std::move(state));
 }
@@ -139,7 +160,8 @@ Status ConfigFile::set(std::string_view assignment) {
   if (table == nullptr) {
     return bad_input(fmt::format("--set {}: nothing of that name holds keys", assignment));
   }
-  parsed->begin()->second.visit([&](auto&& value) { table->insert_or_assign(parts.back(), value); });
+  parsed->begin()->second.visit(
+      [&](auto&& value) { table->insert_or_assign(parts.back(), value); });
   return {};
 }
 
@@ -172,13 +194,14 @@ std::string ConfigTable::qualified(std::string_view key) const {
 
 std::string ConfigTable::where(std::string_view key) const {
   const void* node = key.empty() ? nullptr : peek(key);
-  const auto line = (node != nullptr ? as_node(node) : as_table(node_)).source().begin.line;
-  return line == 0 ? file_->name() : fmt::format("{}:{}", file_->name(), line);
+  return place(file_->name(),
+               (node != nullptr ? as_node(node) : as_table(node_)).source().begin.line);
 }
 
 void ConfigTable::fail(std::string_view key, std::string_view message) {
   auto& error = file_->state_->error;
-  if (!error) error = bad_input(fmt::format("{}: {}: {}", where(key), qualified(key), message));
+  if (error) return;
+  error = bad_input(fmt::format("{}: {}: {}", where(key), on_one_line(qualified(key)), message));
 }
 
 void ConfigTable::missing(std::string_view key, std::string_view expected) {
@@ -255,7 +278,8 @@ std::string ConfigTable::choice(std::string_view key, const std::vector<std::str
   for (const std::string& good : allowed) {
     if (word == good) return word;
   }
-  fail(key, fmt::format("found \"{}\", expected {}", word, join_alternatives(allowed)));
+  fail(key,
+       fmt::format("found \"{}\", expected {}", on_one_line(word), join_alternatives(allowed)));
   return std::string(fallback);
 }
 
@@ -338,8 +362,9 @@ std::optional<Error> ConfigTable::finish() {
     if (!path.starts_with(path_)) continue;
     for (const auto& [key, node] : *table) {
       if (state.asked.contains(&node)) continue;
-      return bad_input(fmt::format("{}:{}: {}{}: unknown key", state.name, key.source().begin.line,
-                                   path, key.str()));
+      return bad_input(fmt::format("{}: {}: unknown key",
+                                   place(state.name, key.source().begin.line),
+                                   on_one_line(path + std::string(key.str()))));
     }
   }
   return std::nullopt;

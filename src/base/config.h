@@ -51,16 +51,16 @@ class ConfigTable {
   std::string choice(std::string_view key, const std::vector<std::string>& allowed,
                      std::string_view fallback);
 
-  std::vector<double> numbers(std::string_view key);      // array of numbers, empty when absent
-  std::vector<std::string> texts(std::string_view key);   // array of strings, empty when absent
-  ConfigTable table(std::string_view key);                 // required sub-table
+  std::vector<double> numbers(std::string_view key);     // array of numbers, empty when absent
+  std::vector<std::string> texts(std::string_view key);  // array of strings, empty when absent
+  ConfigTable table(std::string_view key);               // required sub-table
   std::optional<ConfigTable> find_table(std::string_view key);
-  std::vector<ConfigTable> tables(std::string_view key);   // array of tables, empty when absent
+  std::vector<ConfigTable> tables(std::string_view key);  // array of tables, empty when absent
 
   [[nodiscard]] bool has(std::string_view key) const;
   // The value is a string (not a number or table).
   [[nodiscard]] bool is_text(std::string_view key) const;
-  [[nodiscard]] std::vector<std::string> keys() const;     // in the order of the alphabet
+  [[nodiscard]] std::vector<std::string> keys() const;  // in the order of the alphabet
 
   // Records "file:line: key: message" unless an earlier error stands.
   void fail(std::string_view key, std::string_view message);

@@ -1,8 +1,8 @@
-// FlatMap: a hash map from 64-bit keys to small values in one array, for the block indexes. Keys
-// are hashes already; lookups touch one or two cache lines. Iteration is not offered: its order
-// would depend on history.
+// FlatMap: a hash map from 64-bit keys to small values in one array, for the block indexes. Lookups
+// touch one or two cache lines. Iteration is not offered: its order would depend on history.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -19,9 +19,10 @@ class FlatMap {
   // Null when absent. Valid until the next insert or erase.
   Value* find(uint64_t key) {
     if (slots_.empty()) return nullptr;
-    for (size_t i = home(key);; i = next(i)) {
-      if (!slots_[i].used) return nullptr;
-      if (slots_[i].key == key) return &slots_[i].value;
+    const uint64_t stored = store(key);
+    for (size_t i = home(stored);; i = next(i)) {
+      if (slots_[i].key == stored) return &slots_[i].value;
+      if (slots_[i].key == kEmpty) return nullptr;
     }
   }
   const Value* find(uint64_t key) const { return const_cast<FlatMap*>(this)->find(key); }
@@ -29,11 +30,12 @@ class FlatMap {
   // Inserts when absent; returns where the value lies and whether it is new.
   std::pair<Value*, bool> insert(uint64_t key, Value value) {
     if ((size_ + 1) * 4 > slots_.size() * 3) grow();
-    size_t i = home(key);
-    for (; slots_[i].used; i = next(i)) {
-      if (slots_[i].key == key) return {&slots_[i].value, false};
+    const uint64_t stored = store(key);
+    size_t i = home(stored);
+    for (; slots_[i].key != kEmpty; i = next(i)) {
+      if (slots_[i].key == stored) return {&slots_[i].value, false};
     }
-    slots_[i] = {key, std::move(value), true};
+    slots_[i] = {stored, std::move(value)};
     ++size_;
     return {&slots_[i].value, true};
   }
@@ -41,20 +43,26 @@ class FlatMap {
   // Backward-shift deletion: no tombstones, so long runs never degrade.
   bool erase(uint64_t key) {
     if (slots_.empty()) return false;
-    size_t i = home(key);
-    for (; slots_[i].key != key || !slots_[i].used; i = next(i)) {
-      if (!slots_[i].used) return false;
+    const uint64_t stored = store(key);
+    size_t i = home(stored);
+    for (; slots_[i].key != stored; i = next(i)) {
+      if (slots_[i].key == kEmpty) return false;
     }
-    for (size_t j = next(i); slots_[j].used; j = next(j)) {
+    for (size_t j = next(i); slots_[j].key != kEmpty; j = next(j)) {
       const size_t want = home(slots_[j].key);
       const bool stays = i <= j ? (i < want && want <= j) : (i < want || want <= j);
       if (stays) continue;
       slots_[i] = std::move(slots_[j]);
       i = j;
     }
-    slots_[i].used = false;
+    slots_[i] = Slot{};
     --size_;
     return true;
+  }
+
+  // Asks the memory for the key's place ahead of its use.
+  void prefetch(uint64_t key) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[home(store(key))]);
   }
 
   void clear() {
@@ -63,12 +71,18 @@ class FlatMap {
   }
 
  private:
+  static constexpr uint64_t kEmpty = 0;
   struct Slot {
-    uint64_t key = 0;
+    uint64_t key = kEmpty;
     Value value{};
-    bool used = false;
   };
-  [[nodiscard]] size_t home(uint64_t key) const { return mix64(key) & (slots_.size() - 1); }
+  // Keys are kept mixed, so that any keys spread and none but one is the empty mark: mix64 is a
+  // bijection, and the key that it sends to kEmpty shares a place with that of ~kEmpty.
+  static uint64_t store(uint64_t key) {
+    const uint64_t mixed = mix64(key);
+    return mixed == kEmpty ? ~kEmpty : mixed;
+  }
+  [[nodiscard]] size_t home(uint64_t stored) const { return stored & (slots_.size() - 1); }
   [[nodiscard]] size_t next(size_t i) const { return (i + 1) & (slots_.size() - 1); }
 
   void grow() {
@@ -76,7 +90,11 @@ class FlatMap {
     slots_ = std::vector<Slot>(old.empty() ? 16 : old.size() * 2);
     size_ = 0;
     for (Slot& slot : old) {
-      if (slot.used) insert(slot.key, std::move(slot.value));
+      if (slot.key == kEmpty) continue;
+      size_t i = home(slot.key);
+      while (slots_[i].key != kEmpty) i = next(i);
+      slots_[i] = std::move(slot);
+      ++size_;
     }
   }
 

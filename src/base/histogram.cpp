@@ -16,7 +16,7 @@ double Histogram::middle(size_t bucket) {
 
 double Histogram::percentile_ns(double p) const {
   if (count_ == 0) return 0.0;
-  const double exact = std::ceil(p / 100.0 * static_cast<double>(count_));
+  const double exact = std::ceil(p * static_cast<double>(count_) / 100.0);
   const int64_t rank = std::clamp<int64_t>(static_cast<int64_t>(exact), 1, count_);
   int64_t seen = 0;
   for (size_t i = 0; i < counts_.size(); ++i) {

@@ -28,12 +28,12 @@ class Random {
   explicit Random(uint64_t seed);
 
   uint64_t bits();
-  double uniform();                 // [0, 1)
-  uint64_t below(uint64_t bound);   // [0, bound), bound > 0, without modulo bias
-  double exponential(double mean);  // mean > 0
-  double normal();                  // mean 0, deviation 1
-  double lognormal(double mean, double sigma);   // `mean` of the variable itself, sigma of its log
-  double gamma(double shape, double scale);      // mean shape * scale
+  double uniform();                             // [0, 1)
+  uint64_t below(uint64_t bound);               // [0, bound), bound > 0, without modulo bias
+  double exponential(double mean);              // mean > 0
+  double normal();                              // mean 0, deviation 1
+  double lognormal(double mean, double sigma);  // `mean` of the variable itself, sigma of its log
+  double gamma(double shape, double scale);     // mean shape * scale
   double weibull(double shape, double scale);
 
  private:

@@ -37,6 +37,8 @@ class BlockPool {
   // The block is full and computed: it can be found by `hash` from now on. When another block has
   // that hash already, this one stays private.
   void publish(BlockId block, BlockHash hash);
+  // Asks the memory for what publish() will touch.
+  void prefetch(BlockHash hash) const { index_.prefetch(hash.value()); }
   // Drops one reference of each; the last of a table goes first, so that prefixes outlive tails.
   void release(std::span<const BlockId> table);
 
@@ -57,11 +59,11 @@ class BlockPool {
   uint32_t take_one();
 
   std::vector<Block> blocks_;
-  std::vector<uint32_t> free_;     // unreferenced and without content, a stack
-  FlatMap<uint32_t> index_;        // hash → block
+  std::vector<uint32_t> free_;  // unreferenced and without content, a stack
+  FlatMap<uint32_t> index_;     // hash → block
   uint32_t oldest_ = kNone;
   uint32_t newest_ = kNone;
-  int64_t cached_count_ = 0;       // unreferenced with content
+  int64_t cached_count_ = 0;  // unreferenced with content
 };
 
 }  // namespace weft

@@ -25,6 +25,8 @@ class TierCache {
     bool forgotten = false;
   };
 
+  // Asks the memory for what insert() or contains() will touch.
+  void prefetch(BlockHash hash) const { index_.prefetch(hash.value()); }
   [[nodiscard]] bool contains(BlockHash hash) const { return index_.find(hash.value()) != nullptr; }
   // How many leading blocks of `hashes` are held, in any tier.
   [[nodiscard]] int64_t match(std::span<const BlockHash> hashes) const;

@@ -11,9 +11,9 @@ namespace weft {
 struct Request {
   RequestId id;
   Instant arrival;
-  Tokens prompt;             // > 0
-  Tokens max_output;         // > 0; generation stops here at the latest
-  int priority = 0;          // higher first
+  Tokens prompt;                        // > 0
+  Tokens max_output;                    // > 0; generation stops here at the latest
+  int priority = 0;                     // higher first
   Instant deadline = Instant::never();  // no first token by then: the request is dropped
   // Chained hashes of the prompt's full blocks, first block first. Points into the table of the
   // process that holds the request, and stays valid until the request has ended.

@@ -9,9 +9,12 @@ enum class Role { kPrefill, kDecode, kUnified };
 
 constexpr std::string_view role_name(Role role) {
   switch (role) {
-    case Role::kPrefill: return "prefill";
-    case Role::kDecode: return "decode";
-    case Role::kUnified: break;
+    case Role::kPrefill:
+      return "prefill";
+    case Role::kDecode:
+      return "decode";
+    case Role::kUnified:
+      break;
   }
   return "unified";
 }

@@ -15,9 +15,8 @@ CacheNode::CacheNode(Loop& loop, Transport& transport, std::vector<std::unique_p
       by_tier_(config.capacities.size()) {
   CHECK(stores_.size() + 1 == config.capacities.size(), "one store per tier below memory");
   counters_.hits.resize(config.capacities.size());
-  transport_.attach(config_.id,
-                    {Callback<const Message&>::to<&CacheNode::receive>(this),
-                     Callback<NodeId, PeerEvent>::to<&CacheNode::peer_changed>(this)});
+  transport_.attach(config_.id, {Callback<const Message&>::to<&CacheNode::receive>(this),
+                                 Callback<NodeId, PeerEvent>::to<&CacheNode::peer_changed>(this)});
 }
 
 CacheNode::~CacheNode() { transport_.detach(config_.id); }
@@ -29,6 +28,7 @@ void CacheNode::receive(const Message& message) {
     case MessageKind::kFetch:
       return on_fetch(message);
     case MessageKind::kSave:
+      for (const BlockHash hash : message.blocks) cache_.prefetch(hash);
       for (const BlockHash hash : message.blocks) {
         counters_.saved += cache_.insert(hash, moves_) ? 1 : 0;
       }
@@ -40,6 +40,7 @@ void CacheNode::receive(const Message& message) {
 
 void CacheNode::on_lookup(const Message& message) {
   counters_.lookups += static_cast<int64_t>(message.blocks.size());
+  for (const BlockHash hash : message.blocks) cache_.prefetch(hash);
   Message found;
   found.kind = MessageKind::kFound;
   found.from = config_.id;

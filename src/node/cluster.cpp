@@ -20,16 +20,15 @@ Cluster::Cluster(Loop& loop, Transport& transport, const ClusterConfig& config, 
 
 void Cluster::start_instance(size_t index) {
   CHECK(instances_[index] == nullptr, "an instance is started when it is down");
-  instances_[index] =
-      std::make_unique<InstanceNode>(loop_, transport_, parts_.device(index),
-                                     config_.instances[index],
-                                     Callback<const StepReport&>::to<&Cluster::on_step>(this));
+  instances_[index] = std::make_unique<InstanceNode>(
+      loop_, transport_, parts_.device(index), config_.instances[index],
+      Callback<const StepReport&>::to<&Cluster::on_step>(this));
 }
 
 void Cluster::start_cache(size_t index) {
   CHECK(caches_[index] == nullptr, "a cache node is started when it is down");
-  caches_[index] = std::make_unique<CacheNode>(loop_, transport_, parts_.stores(index),
-                                               config_.caches[index]);
+  caches_[index] =
+      std::make_unique<CacheNode>(loop_, transport_, parts_.stores(index), config_.caches[index]);
 }
 
 void Cluster::on_step(const StepReport& report) {

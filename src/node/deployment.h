@@ -14,7 +14,7 @@ namespace weft {
 
 struct DeployedGroup {
   GroupConfig config;
-  size_t system = 0;   // in Deployment::systems
+  size_t system = 0;  // in Deployment::systems
   MemoryPlan memory;
   SchedulerConfig scheduler;
 };

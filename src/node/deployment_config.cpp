@@ -56,8 +56,8 @@ GroupConfig read_group(ConfigTable& table, Role role, const Precision& precision
       table.integer("max_tokens_per_step", 0, {.min = 1, .max = int64_t{1} << 31});
   group.max_batch_per_device = table.integer("max_batch_per_device", 0, {.min = 1, .max = 1 << 20});
   group.max_waiting = table.integer("max_waiting", group.max_waiting, {.min = 0, .max = 1 << 24});
-  group.memory_share =
-      table.number("memory_share", group.memory_share, {.min = 0.0, .max = 1.0, .exclusive_min = true});
+  group.memory_share = table.number("memory_share", group.memory_share,
+                                    {.min = 0.0, .max = 1.0, .exclusive_min = true});
   if (role == Role::kPrefill) return group;
   layout.draft_tokens = static_cast<int>(table.integer("draft_tokens", 0, {.min = 0, .max = 16}));
   group.acceptance = table.number("acceptance", 0.7, {.min = 0, .max = 1});
@@ -107,8 +107,8 @@ void read_router(ConfigTable& root, DeploymentConfig& config) {
       static_cast<int>(router->integer("max_retries", config.max_retries, {.min = 0, .max = 1000}));
   config.max_outstanding = router->integer("max_outstanding", 0, {.min = 1, .max = 1 << 24});
   config.message_latency_s =
-      1e-6 * router->number("message_latency_us", config.message_latency_s * 1e6,
-                            {.min = 0, .max = 1e9});
+      1e-6 *
+      router->number("message_latency_us", config.message_latency_s * 1e6, {.min = 0, .max = 1e9});
   config.detection_s = router->number("detection_s", config.detection_s, {.min = 0, .max = 1e6});
 }
 
@@ -138,7 +138,8 @@ DeploymentConfig read_deployment(ConfigTable& root) {
               "missing; expected [[prefill]] and [[decode]], or [[unified]]");
   }
   if (prefill != decode) {
-    root.fail(prefill ? "decode" : "prefill", "missing; [[prefill]] and [[decode]] need each other");
+    root.fail(prefill ? "decode" : "prefill",
+              "missing; [[prefill]] and [[decode]] need each other");
   }
   read_cache(root, config);
   read_router(root, config);

@@ -14,7 +14,7 @@ namespace weft {
 struct GroupConfig {
   Role role = Role::kUnified;
   int instances = 1;
-  std::string hardware;              // of this group, when not the deployment's
+  std::string hardware;  // of this group, when not the deployment's
   InstanceLayout layout;
   int64_t max_tokens_per_step = 0;   // per instance; 0: by role (see README)
   int64_t max_batch_per_device = 0;  // sequences per package, in flight; 0: by role
@@ -25,9 +25,9 @@ struct GroupConfig {
 };
 
 struct TierConfig {
-  std::string kind;              // "dram" or "ssd"
+  std::string kind;  // "dram" or "ssd"
   double bytes_per_node = 0;
-  std::string part;              // ssd: a name in catalog/disks
+  std::string part;  // ssd: a name in catalog/disks
 };
 
 struct DeploymentConfig {
@@ -35,13 +35,13 @@ struct DeploymentConfig {
   std::string hardware;
   std::vector<GroupConfig> groups;
   std::vector<TierConfig> tiers;
-  int64_t block_tokens = 0;      // 0: 128, or 16 for models under 20 billion parameters
+  int64_t block_tokens = 0;  // 0: 128, or 16 for models under 20 billion parameters
   bool prefix_caching = true;
   std::string policy = "least_tokens";
   std::string decode_policy = "least_tokens";
   int64_t max_pending = 65536;
   int max_retries = 3;
-  int64_t max_outstanding = 0;   // requests per prefill or unified instance; 0: what it can queue
+  int64_t max_outstanding = 0;  // requests per prefill or unified instance; 0: what it can queue
   double message_latency_s = 20e-6;
   double detection_s = 1.0;
   std::string where;

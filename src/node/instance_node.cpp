@@ -130,9 +130,10 @@ void InstanceNode::start_step() {
   batch_ = scheduler_.plan(loop_.now(), effects_);
   if (batch_ != nullptr) {
     step_start_ = loop_.now();
-    device_->submit(*batch_,
-                    StepDone(lifetime_, Callback<uint64_t, const StepOutput&>::to<
-                                            &InstanceNode::step_done>(this)));
+    device_->submit(
+        *batch_,
+        StepDone(lifetime_,
+                 Callback<uint64_t, const StepOutput&>::to<&InstanceNode::step_done>(this)));
   }
   carry_out();
 }
@@ -214,8 +215,8 @@ void InstanceNode::start_load(const Load& load) {
       ask.request.id = load.request.id;
       ask.rank = load.rank;
       ask.tag = static_cast<int64_t>(fetch->wanted.size()) - 1;
-      ask.blocks = load.request.blocks.subspan(static_cast<size_t>(i),
-                                               static_cast<size_t>(stop - i));
+      ask.blocks =
+          load.request.blocks.subspan(static_cast<size_t>(i), static_cast<size_t>(stop - i));
       ++fetch->open;
       transport_.send(ask);
     }
@@ -300,10 +301,11 @@ void InstanceNode::save_blocks(const Event& event) {
     saves_[job].blocks.assign(blocks.begin() + i, blocks.begin() + stop);
     const double bytes = static_cast<double>((stop - i) * config_.scheduler.block.count()) *
                          config_.kv_bytes_per_token;
-    transport_.submit({{config_.id, event.rank}, {saves_[job].to, 0},
-                       Bytes(static_cast<int64_t>(std::ceil(bytes)))},
-                      CopyDone(lifetime_,
-                               Callback<uint64_t, bool>::to<&InstanceNode::saved>(this), job));
+    transport_.submit(
+        {{config_.id, event.rank},
+         {saves_[job].to, 0},
+         Bytes(static_cast<int64_t>(std::ceil(bytes)))},
+        CopyDone(lifetime_, Callback<uint64_t, bool>::to<&InstanceNode::saved>(this), job));
     i = stop;
   }
 }
@@ -322,8 +324,8 @@ void InstanceNode::saved(uint64_t job, bool ok) {
 
 // A cache node that is gone owns nothing and answers nothing.
 void InstanceNode::peer_changed(NodeId node, PeerEvent event) {
-  const bool cache = std::find(config_.caches.begin(), config_.caches.end(), node) !=
-                     config_.caches.end();
+  const bool cache =
+      std::find(config_.caches.begin(), config_.caches.end(), node) != config_.caches.end();
   if (!cache) return;
   std::erase(live_caches_, node);
   if (event == PeerEvent::kUp) {

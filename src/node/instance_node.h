@@ -48,9 +48,9 @@ class InstanceNode {
   struct Lookup {
     Request request;
     int64_t generated = 0;
-    int64_t open = 0;                // answers that are missing
-    std::vector<int64_t> found;      // by stripe
-    std::vector<NodeId> asked;       // by stripe; the answer is missing while set
+    int64_t open = 0;            // answers that are missing
+    std::vector<int64_t> found;  // by stripe
+    std::vector<NodeId> asked;   // by stripe; the answer is missing while set
   };
   // KV on its way from cache nodes.
   struct Fetch {
@@ -102,12 +102,12 @@ class InstanceNode {
   Callback<const StepReport&> step_done_;
   Scheduler scheduler_;
   Effects effects_;
-  Effects spare_;   // keeps its memory for the next round
+  Effects spare_;  // keeps its memory for the next round
   std::vector<NodeId> live_caches_;
-  FlatMap<Lookup> lookups_;     // by request
-  FlatMap<Fetch> fetches_;      // by request
+  FlatMap<Lookup> lookups_;        // by request
+  FlatMap<Fetch> fetches_;         // by request
   std::vector<uint64_t> looking_;  // requests in lookups_ and fetches_, in order
-  FlatMap<Source> sources_;     // decode: where a request's KV lies
+  FlatMap<Source> sources_;        // decode: where a request's KV lies
   std::vector<Save> saves_;
   std::vector<size_t> free_saves_;
   const Batch* batch_ = nullptr;

@@ -29,7 +29,7 @@ Router::Router(Loop& loop, Transport& transport, const RouterConfig& config,
       policy_(find_routing_policy(config.policy)),
       decode_policy_(find_routing_policy(config.decode_policy)),
       ended_(ended),
-      prefixes_(config.prefix_view_blocks) {
+      prefixes_(policy_ != nullptr && policy_->wants_prefixes ? config.prefix_view_blocks : 1) {
   CHECK(policy_ != nullptr && decode_policy_ != nullptr, "the policy was checked when it was read");
   for (const PeerConfig& peer : config.peers) peers_.push_back({.config = peer});
   transport_.attach(config_.id, {Callback<const Message&>::to<&Router::receive>(this),
@@ -218,8 +218,8 @@ void Router::receive(const Message& message) {
   const bool decode = entry->state == State::kDecoding;
   uncharge(*entry);
   if (!decode) entry->cached = message.cached;
-  end(index_of(*entry), message.kind == MessageKind::kFinished ? RequestEnd::kCompleted
-                                                               : RequestEnd::kExpired);
+  end(index_of(*entry),
+      message.kind == MessageKind::kFinished ? RequestEnd::kCompleted : RequestEnd::kExpired);
   dispatch(decode);
 }
 
@@ -333,15 +333,9 @@ void Router::give_up() {
 void Router::end(size_t index, RequestEnd how) {
   Entry& entry = entries_[index];
   const Progress& progress = progress_[index];
-  const RequestRecord record{entry.tag,
-                             how,
-                             entry.request.arrival,
-                             progress.first,
-                             progress.last,
-                             entry.request.prompt.count(),
-                             progress.generated,
-                             entry.cached,
-                             entry.retries};
+  const RequestRecord record{entry.tag,          how,           entry.request.arrival,
+                             progress.first,     progress.last, entry.request.prompt.count(),
+                             progress.generated, entry.cached,  entry.retries};
   digest_.add(entry.order);
   digest_.add(static_cast<uint64_t>(how));
   digest_.add(progress.first.ns());
@@ -367,8 +361,9 @@ void Router::check_integrity() const {
   }
   CHECK(live == in_flight_, "every request in flight has an entry");
   for (size_t i = 0; i < peers_.size(); ++i) {
-    CHECK(tokens[i] == peers_[i].outstanding_tokens && requests[i] == peers_[i].outstanding_requests,
-          "a peer is charged with what it was sent");
+    CHECK(
+        tokens[i] == peers_[i].outstanding_tokens && requests[i] == peers_[i].outstanding_requests,
+        "a peer is charged with what it was sent");
   }
 }
 

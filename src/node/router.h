@@ -27,10 +27,10 @@ struct PeerConfig {
 
 struct RouterConfig {
   NodeId id;
-  std::string policy = "least_tokens";         // for the instance that prefills
+  std::string policy = "least_tokens";  // for the instance that prefills
   std::string decode_policy = "least_tokens";
-  int64_t max_pending = 65536;   // waiting here for an instance; one more is rejected
-  int max_retries = 3;           // after instances died; then the request fails
+  int64_t max_pending = 65536;  // waiting here for an instance; one more is rejected
+  int max_retries = 3;          // after instances died; then the request fails
   int64_t prefix_view_blocks = 1 << 20;
   std::vector<PeerConfig> peers;  // by ascending id
 };
@@ -54,8 +54,8 @@ struct RequestRecord {
   Instant first_token;  // completed requests
   Instant last_token;
   int64_t prompt = 0;
-  int64_t output = 0;   // tokens that went out
-  int64_t cached = 0;   // prompt tokens that were not computed
+  int64_t output = 0;  // tokens that went out
+  int64_t cached = 0;  // prompt tokens that were not computed
   int retries = 0;
 };
 
@@ -88,9 +88,9 @@ class Router {
     Request request;
     State state = State::kFree;
     int retries = 0;
-    size_t peer = 0;          // where it is, when sent
-    int64_t charged = 0;      // tokens counted as outstanding there
-    NodeId kv_node;           // where its KV waits (pending decode)
+    size_t peer = 0;      // where it is, when sent
+    int64_t charged = 0;  // tokens counted as outstanding there
+    NodeId kv_node;       // where its KV waits (pending decode)
     uint32_t kv_rank = 0;
     int64_t cached = 0;
     uint64_t order = 0;

@@ -32,13 +32,13 @@ struct Message {
   MessageKind kind = MessageKind::kPrefill;
   NodeId from;
   NodeId to;
-  Request request;      // kPrefill, kDecode: whole; else only request.id is meaningful
+  Request request;  // kPrefill, kDecode: whole; else only request.id is meaningful
   int64_t generated = 0;
   NodeId peer;
   uint32_t rank = 0;
   int64_t count = 0;
-  int64_t cached = 0;   // kPrefilled, kFinished: prompt tokens that were not computed
-  int64_t tag = 0;      // echoed in the answer
+  int64_t cached = 0;                 // kPrefilled, kFinished: prompt tokens that were not computed
+  int64_t tag = 0;                    // echoed in the answer
   std::span<const BlockHash> blocks;  // copied by the transport; the receiver keeps no pointer
 };
 

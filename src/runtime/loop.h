@@ -1,5 +1,5 @@
-// Loop: the one event loop, the same on every clock. Events run in (instant, sequence) order; within
-// one turn now() stands still.
+// Loop: the one event loop, the same on every clock. Events run in (instant, sequence) order;
+// within one turn now() stands still.
 #pragma once
 
 #include <cstdint>
@@ -42,9 +42,7 @@ class Loop {
     Instant at;
     uint64_t sequence;
     Timer* timer;
-    bool operator<(const Entry& o) const {
-      return at != o.at ? at < o.at : sequence < o.sequence;
-    }
+    bool operator<(const Entry& o) const { return at != o.at ? at < o.at : sequence < o.sequence; }
   };
   void arm(Timer& timer, Instant at);
   void disarm(Timer& timer);

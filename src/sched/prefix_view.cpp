@@ -9,8 +9,8 @@
 namespace weft {
 
 PrefixView::PrefixView(int64_t blocks)
-    : sets_(std::bit_ceil(static_cast<size_t>(
-          std::max<int64_t>(1, blocks / static_cast<int64_t>(kWays))))) {}
+    : sets_(std::bit_ceil(
+          static_cast<size_t>(std::max<int64_t>(1, blocks / static_cast<int64_t>(kWays))))) {}
 
 const PrefixView::Entry* PrefixView::find(BlockHash hash, NodeId node) const {
   const Set& set = sets_[mix64(hash.value()) & (sets_.size() - 1)];
@@ -26,9 +26,8 @@ void PrefixView::sent(std::span<const BlockHash> blocks, NodeId node) {
     Set& set = sets_[mix64(hash.value()) & (sets_.size() - 1)];
     Entry* place = const_cast<Entry*>(find(hash, node));
     if (place == nullptr) {
-      place = &*std::min_element(set.begin(), set.end(), [](const Entry& a, const Entry& b) {
-        return a.age < b.age;
-      });
+      place = &*std::min_element(set.begin(), set.end(),
+                                 [](const Entry& a, const Entry& b) { return a.age < b.age; });
     }
     *place = {hash.value(), node.value(), turn_};
   }

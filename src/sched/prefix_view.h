@@ -27,7 +27,7 @@ class PrefixView {
   struct Entry {
     uint64_t hash = 0;
     uint32_t node = 0;
-    uint32_t age = 0;   // 0: empty; else the turn it was last sent
+    uint32_t age = 0;  // 0: empty; else the turn it was last sent
   };
   using Set = std::array<Entry, kWays>;
   [[nodiscard]] const Entry* find(BlockHash hash, NodeId node) const;

@@ -15,11 +15,11 @@ namespace weft {
 // and heard back.
 struct Candidate {
   NodeId node;
-  int64_t outstanding_tokens = 0;    // prompts and outputs so far of the requests there
+  int64_t outstanding_tokens = 0;  // prompts and outputs so far of the requests there
   int64_t outstanding_requests = 0;
-  int64_t cached_tokens = 0;         // of this prompt, sent there before (0 unless asked for)
-  int64_t packages = 1;              // its size
-  uint64_t last_used = 0;            // the turn it was chosen last
+  int64_t cached_tokens = 0;  // of this prompt, sent there before (0 unless asked for)
+  int64_t packages = 1;       // its size
+  uint64_t last_used = 0;     // the turn it was chosen last
 };
 
 struct RoutingQuestion {

@@ -17,13 +17,13 @@ namespace weft {
 
 struct SchedulerConfig {
   Role role = Role::kUnified;
-  int ranks = 1;                   // data-parallel ranks, each with a pool of its own
-  Tokens block{128};               // tokens per KV block
+  int ranks = 1;      // data-parallel ranks, each with a pool of its own
+  Tokens block{128};  // tokens per KV block
   int64_t blocks_per_rank = 0;
   int64_t max_tokens_per_rank = 8192;    // computed in one step
   int64_t max_sequences_per_rank = 256;  // running or loading at a time
-  int64_t max_waiting = 65536;     // per instance; more are refused
-  int draft_tokens = 0;            // MTP: proposed per decode step
+  int64_t max_waiting = 65536;           // per instance; more are refused
+  int draft_tokens = 0;                  // MTP: proposed per decode step
   bool prefix_caching = true;
 };
 
@@ -33,7 +33,7 @@ struct Load {
   uint32_t rank = 0;
   int64_t first_block = 0;  // of the sequence's table
   int64_t blocks = 0;
-  int64_t tokens = 0;       // context once they have arrived
+  int64_t tokens = 0;  // context once they have arrived
 };
 
 enum class SequenceEvent : uint8_t {
@@ -48,9 +48,9 @@ struct Event {
   SequenceEvent kind = SequenceEvent::kFirst;
   Request request;
   uint32_t rank = 0;
-  int64_t generated = 0;   // output tokens so far
-  int64_t cached = 0;      // prompt tokens that were not computed here
-  int64_t new_block = 0;   // first block of the prompt that was computed here
+  int64_t generated = 0;  // output tokens so far
+  int64_t cached = 0;     // prompt tokens that were not computed here
+  int64_t new_block = 0;  // first block of the prompt that was computed here
 };
 
 // What a call of the scheduler wants done. The caller clears it.
@@ -104,17 +104,17 @@ class Scheduler {
     State state = State::kFree;
     bool cancelled = false;
     uint32_t rank = 0;
-    uint32_t position = 0;    // in work_, when running
+    uint32_t position = 0;  // in work_, when running
     int64_t generated = 0;
-    int64_t target = 0;       // tokens to have in KV before decoding
-    int64_t context = 0;      // tokens in KV (running: see work_)
-    int64_t outside = 0;      // tokens of context that can be loaded
-    int64_t cached = 0;       // tokens found in the pool or loaded
-    uint64_t order = 0;       // of arrival here; kept through preemption
+    int64_t target = 0;   // tokens to have in KV before decoding
+    int64_t context = 0;  // tokens in KV (running: see work_)
+    int64_t outside = 0;  // tokens of context that can be loaded
+    int64_t cached = 0;   // tokens found in the pool or loaded
+    uint64_t order = 0;   // of arrival here; kept through preemption
     std::vector<BlockId> table;
   };
-  struct Running {            // hot fields, parallel to work_
-    int64_t capacity = 0;     // tokens that the table holds
+  struct Running {         // hot fields, parallel to work_
+    int64_t capacity = 0;  // tokens that the table holds
     int64_t max_output = 0;
   };
   struct Waiting {
@@ -125,9 +125,9 @@ class Scheduler {
     bool operator<(const Waiting& o) const;  // a heap's order: the greatest is next
   };
   struct Rank {
-    int64_t sequences = 0;    // running or loading
-    int64_t tokens = 0;       // targets of all sequences placed here
-    int64_t budget = 0;       // tokens left in the step being planned
+    int64_t sequences = 0;  // running or loading
+    int64_t tokens = 0;     // targets of all sequences placed here
+    int64_t budget = 0;     // tokens left in the step being planned
   };
 
   uint32_t new_slot();
@@ -169,16 +169,16 @@ class Scheduler {
   std::vector<Rank> ranks_;
   std::vector<Sequence> sequences_;  // by slot
   std::vector<uint32_t> free_slots_;
-  FlatMap<uint32_t> by_request_;     // request → slot
-  std::vector<Waiting> waiting_;     // a heap
-  std::vector<uint32_t> ready_;      // loaded, to join the next step
-  std::vector<uint32_t> grow_;       // decoding, and their table is full
+  FlatMap<uint32_t> by_request_;  // request → slot
+  std::vector<Waiting> waiting_;  // a heap
+  std::vector<uint32_t> ready_;   // loaded, to join the next step
+  std::vector<uint32_t> grow_;    // decoding, and their table is full
 
-  std::vector<SequenceWork> work_;   // the running batch, in order of admission
+  std::vector<SequenceWork> work_;  // the running batch, in order of admission
   std::vector<Running> running_;
-  std::vector<RankLoad> loads_;      // decode sums are kept, prefill sums are the step's
-  int64_t prefilling_ = 0;           // entries of work_ that still prefill
-  int64_t decode_tokens_ = 0;        // of a step, all ranks
+  std::vector<RankLoad> loads_;  // decode sums are kept, prefill sums are the step's
+  int64_t prefilling_ = 0;       // entries of work_ that still prefill
+  int64_t decode_tokens_ = 0;    // of a step, all ranks
   int64_t held_ = 0;
   Batch batch_;
   bool stepping_ = false;

@@ -12,9 +12,8 @@ void Scheduler::apply(const StepOutput& output, Effects& effects) {
   size_t kept = 0;
   for (size_t i = 0; i < work_.size(); ++i) {
     SequenceWork& work = work_[i];
-    const bool stays = work.decode
-                           ? apply_decode(work, running_[i], output.outputs[i], effects)
-                           : apply_prefill(work, running_[i], output.outputs[i], effects);
+    const bool stays = work.decode ? apply_decode(work, running_[i], output.outputs[i], effects)
+                                   : apply_prefill(work, running_[i], output.outputs[i], effects);
     if (!stays) continue;
     if (kept != i) {
       work_[kept] = work_[i];
@@ -90,9 +89,12 @@ void Scheduler::publish_blocks(Sequence& sequence, int64_t from, int64_t to) {
   if (!config_.prefix_caching) return;
   const auto known = static_cast<int64_t>(sequence.request.blocks.size());
   const int64_t end = std::min(known, to / config_.block.count());
+  BlockPool& pool = pools_[sequence.rank];
+  constexpr int64_t kAhead = 8;
   for (int64_t i = from / config_.block.count(); i < end; ++i) {
-    pools_[sequence.rank].publish(sequence.table[static_cast<size_t>(i)],
-                                  sequence.request.blocks[static_cast<size_t>(i)]);
+    if (i + kAhead < end) pool.prefetch(sequence.request.blocks[static_cast<size_t>(i + kAhead)]);
+    pool.publish(sequence.table[static_cast<size_t>(i)],
+                 sequence.request.blocks[static_cast<size_t>(i)]);
   }
 }
 

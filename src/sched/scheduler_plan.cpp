@@ -177,8 +177,7 @@ bool Scheduler::admit(uint32_t slot, Effects& effects) {
   Rank& rank = ranks_[static_cast<size_t>(chosen)];
   sequence.rank = static_cast<uint32_t>(chosen);
   pool.share(reusable(sequence).first(static_cast<size_t>(hits)), sequence.table);
-  const bool got =
-      pool.allocate(blocks_for(sequence.target + lookahead()) - hits, sequence.table);
+  const bool got = pool.allocate(blocks_for(sequence.target + lookahead()) - hits, sequence.table);
   CHECK(got, "room was checked");
   ++rank.sequences;
   rank.tokens += sequence.target;
