@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
   weft::add_catalog(app, exit_code);
   weft::add_bench(app, exit_code);
   const std::string first = argc > 1 ? argv[1] : "";
-  if (!first.empty() && first[0] != '-' && app.get_subcommand_no_throw(first) == nullptr) {
+  const auto named = [&first](const CLI::App* command) { return command->get_name() == first; };
+  if (!first.empty() && first[0] != '-' && app.get_subcommands(named).empty()) {
     std::fprintf(stderr, "weft: %s: unknown command; expected simulate, catalog or bench\n",
                  first.c_str());
     return 2;

@@ -317,10 +317,13 @@ std::vector<CatalogEntry> Catalog::list() const {
     for (const std::string& name : loader.files().names(word)) {
       auto entry = load_entry(loader, word, name);
       CatalogEntry listed;
-      if (entry.ok()) listed = std::move(entry).value();
+      if (entry.ok()) {
+        listed = std::move(entry).value();
+      } else {
+        listed.title = entry.error().message;
+      }
       listed.kind = word;
       listed.name = name;
-      if (!entry.ok()) listed.title = entry.error().message;
       listed.figures.clear();
       entries.push_back(std::move(listed));
     }
