@@ -3,12 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <toml++/toml.h>
 #include <charconv>
 #include <cmath>
 #include <fstream>
 #include <set>
 #include <sstream>
+
+// Broken documents must come back as errors in debug builds too.
+#define TOML_ASSERT(expr) static_assert(true)
+#include <toml++/toml.h>
 
 namespace weft {
 
@@ -70,9 +73,48 @@ std::string bound_text(const IntegerRange& range) {
   return "a whole number";
 }
 
+// toml++ 3.3 is not safe on bytes beyond ASCII outside strings and comments, where TOML allows
+// none. The line of the first such byte, or 0.
+int stray_byte_line(std::string_view text) {
+  int line = 1;
+  char quote = 0;  // of the string we are in
+  bool triple = false;
+  bool comment = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool three = text.substr(i, 3) == std::string(3, c);
+    if (c == '\n') {
+      ++line;
+      comment = false;
+      if (!triple) quote = 0;
+    } else if (comment) {
+      continue;
+    } else if (quote != 0) {
+      if (c == '\\' && quote == '"') {
+        ++i;
+        if (i < text.size() && text[i] == '\n') ++line;
+      } else if (c == quote && (!triple || three)) {
+        if (triple) i += 2;
+        quote = 0;
+        triple = false;
+      }
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+      triple = three;
+      if (three) i += 2;
+    } else if (c == '#') {
+      comment = true;
+    } else if (static_cast<unsigned char>(c) >= 0x80) {
+      return line;
+    }
+  }
+  return 0;
+}
+
 // "key = <value>" parsed as TOML; a bare word becomes a string.
 std::optional<toml::table> parse_value(std::string_view value) {
   for (const std::string& text : {fmt::format("v = {}", value), fmt::format("v = '{}'", value)}) {
+    if (stray_byte_line(text) > 0) continue;
     try {
       return toml::parse(text);
     } catch (const toml::parse_error&) {
@@ -117,11 +159,16 @@ Result<ConfigFile> ConfigFile::load(const std::string& path) {
 Result<ConfigFile> ConfigFile::parse(std::string_view text, std::string name) {
   auto state = std::make_unique<State>();
   state->name = std::move(name);
+  if (const int line = stray_byte_line(text); line > 0) {
+    return bad_input(fmt::format(
+        "{}:{}: not TOML: found a byte beyond ASCII, expected those in strings and comments only",
+        state->name, line));
+  }
   try {
     state->document = toml::parse(text, state->name);
   } catch (const toml::parse_error& e) {
-    return bad_input(
-        fmt::format("{}:{}: not TOML: {}", state->name, e.source().begin.line, e.description()));
+    return bad_input(fmt::format("{}:{}: not TOML: {}", state->name, e.source().begin.line,
+                                 on_one_line(e.description())));
   }
   return ConfigFile(std::move(state));
 }

@@ -3,6 +3,12 @@
 
 namespace weft {
 
+namespace {
+
+constexpr int64_t kMaxHeld = 65536;
+
+}  // namespace
+
 Player::Player(Loop& loop, Workload& workload, Tokens block, uint64_t seed)
     : loop_(loop),
       workload_(workload),
@@ -35,11 +41,12 @@ void Player::fire() {
   if (have_next_) timer_.arm(next_.at);
 }
 
-// Closed loop: as many in flight as there are clients.
+// Closed loop: as many in flight as there are clients. Turns that wait for the one before them do
+// not count, so that a slow conversation does not thin the load; how many are held is bounded.
 void Player::top_up() {
   if (topping_up_) return;
   topping_up_ = true;
-  while (in_flight_ < workload_.concurrency() && fetch()) send_next();
+  while (in_flight_ < workload_.concurrency() && held_ < kMaxHeld && fetch()) send_next();
   topping_up_ = false;
 }
 
@@ -47,12 +54,11 @@ void Player::send_next() {
   if (next_.conversation != 0) {
     if (auto* waiting = conversations_.find(next_.conversation)) {
       waiting->push_back(next_);
-      ++in_flight_;
+      ++held_;
       return;
     }
     conversations_.insert(next_.conversation, {});
   }
-  ++in_flight_;
   send(next_);
 }
 
@@ -73,6 +79,7 @@ void Player::send(const Arrival& arrival) {
   request.blocks = hashes_;
   request.tag = tag;
   ++sent_;
+  ++in_flight_;
   router_->submit(request);
 }
 
@@ -87,6 +94,7 @@ void Player::ended(const RequestRecord& record) {
     } else {
       const Arrival turn = std::move(waiting->front());
       waiting->pop_front();
+      --held_;
       send(turn);
     }
   }

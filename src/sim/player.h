@@ -42,7 +42,8 @@ class Player {
   bool have_next_ = false;
   bool topping_up_ = false;
   int64_t sent_ = 0;
-  int64_t in_flight_ = 0;
+  int64_t in_flight_ = 0;  // sent and not ended
+  int64_t held_ = 0;       // turns that wait for the one before them
   std::optional<Error> error_;
   std::vector<BlockHash> hashes_;
   std::vector<uint64_t> conversation_of_;  // by tag
