@@ -1,11 +1,5 @@
 // TOML read with care: every key is asked for by name, what is left over is an error, and every
 // error names file, line and key, what was found and what was expected.
-//
-//   auto file = ConfigFile::load("scenario.toml");
-//   ConfigTable root = file->root();
-//   int n = root.integer("devices", {.min = 1});
-//   double speedup = root.number("speedup", 1.0, {.min = 0, .exclusive_min = true});
-//   if (auto error = root.finish()) return *error;      // the first thing that was wrong
 #pragma once
 
 #include <cstdint>
@@ -35,6 +29,12 @@ class ConfigFile;
 
 // A view of one table of a ConfigFile. All readers return a usable value even when the document is
 // wrong; the first error is kept in the file and comes back from finish().
+//
+//   auto file = ConfigFile::load("scenario.toml");
+//   ConfigTable root = file->root();
+//   int n = root.integer("devices", {.min = 1});
+//   double speedup = root.number("speedup", 1.0, {.min = 0, .exclusive_min = true});
+//   if (auto error = root.finish()) return *error;      // the first thing that was wrong
 class ConfigTable {
  public:
   // Required keys.

@@ -67,7 +67,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
   // A node that is attached receives; one that is detached is gone, with all that was on its way
-  // from or to it.
+  // from or to it. One that is attached again gets messages only after the others have heard that
+  // it is back, and before that hears which of them are down.
   virtual void attach(NodeId node, Mailbox mailbox) = 0;
   virtual void detach(NodeId node) = 0;
   // Messages between two nodes arrive in order, later than now, or never when one of them dies.
