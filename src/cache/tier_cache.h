@@ -23,6 +23,7 @@ class TierCache {
     BlockHash hash;
     int from = 0;
     bool forgotten = false;
+    bool operator==(const Move&) const = default;
   };
 
   // Asks the memory for what insert() or contains() will touch.

@@ -84,7 +84,8 @@ Scheduler::Add Scheduler::add(const Request& request, int64_t generated, int64_t
   sequence.target = request.prompt.count() + generated - (decode ? 1 : 0);
   sequence.outside = decode ? sequence.target : outside * config_.block.count();
   sequence.context = 0;
-  sequence.cached = 0;
+  sequence.found = 0;
+  sequence.cached = -1;
   sequence.order = next_order_++;
   push_waiting(slot);
   return Add::kAccepted;
@@ -102,7 +103,6 @@ bool Scheduler::loaded(RequestId request, int64_t tokens, Effects& effects) {
   }
   const int64_t before = sequence.context;
   sequence.context = std::max(before, std::min(tokens, sequence.target));
-  sequence.cached = config_.role == Role::kDecode ? 0 : sequence.context;
   if (config_.role != Role::kDecode) publish_blocks(sequence, before, sequence.context);
   sequence.state = State::kReady;
   ready_.push_back(slot);
@@ -173,9 +173,10 @@ void Scheduler::leave_decode(const SequenceWork& work) {
 }
 
 void Scheduler::emit(SequenceEvent kind, const Sequence& sequence, Effects& effects) {
-  const int64_t new_block = sequence.cached / config_.block.count();
+  const int64_t new_block = sequence.found / config_.block.count();
+  const int64_t cached = std::max<int64_t>(sequence.cached, 0);
   effects.events.push_back(
-      {kind, sequence.request, sequence.rank, sequence.generated, sequence.cached, new_block});
+      {kind, sequence.request, sequence.rank, sequence.generated, cached, new_block});
 }
 
 void Scheduler::finish(uint32_t slot, SequenceEvent kind, Effects& effects) {

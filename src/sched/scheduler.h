@@ -109,7 +109,8 @@ class Scheduler {
     int64_t target = 0;   // tokens to have in KV before decoding
     int64_t context = 0;  // tokens in KV (running: see work_)
     int64_t outside = 0;  // tokens of context that can be loaded
-    int64_t cached = 0;   // tokens found in the pool or loaded
+    int64_t found = 0;    // tokens found in the pool or loaded when it started running
+    int64_t cached = -1;  // the fewest of those, all its starts: what was never computed here
     uint64_t order = 0;   // of arrival here; kept through preemption
     std::vector<BlockId> table;
   };

@@ -93,7 +93,6 @@ void Scheduler::preempt(uint32_t slot, Effects& effects) {
   sequence.target = sequence.request.prompt.count() + sequence.generated;
   sequence.context = 0;
   sequence.outside = 0;
-  sequence.cached = 0;
   push_waiting(slot);
 }
 
@@ -182,7 +181,6 @@ bool Scheduler::admit(uint32_t slot, Effects& effects) {
   ++rank.sequences;
   rank.tokens += sequence.target;
   sequence.context = hits * config_.block.count();
-  sequence.cached = sequence.context;
 
   const int64_t most = config_.role == Role::kDecode
                            ? sequence.target
@@ -203,6 +201,9 @@ void Scheduler::start_running(uint32_t slot) {
   Sequence& sequence = sequences_[slot];
   sequence.state = State::kRunning;
   sequence.position = static_cast<uint32_t>(work_.size());
+  sequence.found = config_.role == Role::kDecode ? 0 : sequence.context;
+  const bool first = sequence.cached < 0;
+  sequence.cached = first ? sequence.found : std::min(sequence.cached, sequence.found);
   SequenceWork work;
   work.request = sequence.request.id;
   work.context = Tokens(sequence.context);
