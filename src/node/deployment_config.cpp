@@ -55,7 +55,7 @@ GroupConfig read_group(ConfigTable& table, Role role, const Precision& precision
   group.max_tokens_per_step =
       table.integer("max_tokens_per_step", 0, {.min = 1, .max = int64_t{1} << 31});
   group.max_batch_per_device = table.integer("max_batch_per_device", 0, {.min = 1, .max = 1 << 20});
-  group.max_waiting = table.integer("max_waiting", group.max_waiting, {.min = 0, .max = 1 << 24});
+  group.max_waiting = table.integer("max_waiting", group.max_waiting, {.min = 1, .max = 1 << 24});
   group.memory_share = table.number("memory_share", group.memory_share,
                                     {.min = 0.0, .max = 1.0, .exclusive_min = true});
   if (role == Role::kPrefill) return group;

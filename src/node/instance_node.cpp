@@ -106,6 +106,7 @@ void InstanceNode::finish_lookup(uint64_t id) {
 void InstanceNode::add(const Request& request, int64_t generated, int64_t outside) {
   const Scheduler::Add added = scheduler_.add(request, generated, outside);
   if (added == Scheduler::Add::kAccepted) return want_step();
+  sources_.erase(request.id.value());
   Message refusal;
   refusal.kind = MessageKind::kRefused;
   refusal.from = config_.id;
@@ -116,7 +117,7 @@ void InstanceNode::add(const Request& request, int64_t generated, int64_t outsid
 }
 
 void InstanceNode::on_decode(const Message& message) {
-  sources_.insert(message.request.id.value(), {message.peer, message.rank});
+  *sources_.insert(message.request.id.value(), {}).first = {message.peer, message.rank};
   add(message.request, message.generated, 0);
 }
 

@@ -78,14 +78,14 @@ void Router::submit(const NewRequest& request) {
                    entry.blocks};
   entry.state = State::kPending;
   entry.retries = 0;
-  entry.cached = 0;
+  entry.cached = -1;
   entry.order = order;
   entry.tag = request.tag;
   progress_[index] = {entry.request.id, {}, {}, 0, request.max_output.count()};
   ++in_flight_;
-  if (static_cast<int64_t>(pending_[0].size()) >= config_.max_pending) {
-    return end(index, RequestEnd::kRejected);
-  }
+  const bool full = static_cast<int64_t>(pending_[0].size()) >= config_.max_pending;
+  const bool waits = full && (!pending_[0].empty() || !choose(entry, false));
+  if (waits) return end(index, RequestEnd::kRejected);
   queue(index, false);
   dispatch(false);
 }
@@ -146,6 +146,8 @@ void Router::send(size_t index, size_t peer_index, bool decode) {
   const int64_t generated = progress_[index].generated;
   entry.state = decode ? State::kDecoding : State::kPrefilling;
   entry.peer = peer_index;
+  // Its prompt was computed by an instance that died before it could say how much of it.
+  if (generated > 0 && entry.cached < 0) entry.cached = 0;
   entry.charged = entry.request.prompt.count() + generated;
   peer.outstanding_tokens += entry.charged;
   ++peer.outstanding_requests;
@@ -217,10 +219,15 @@ void Router::receive(const Message& message) {
   if (entry == nullptr) return;
   const bool decode = entry->state == State::kDecoding;
   uncharge(*entry);
-  if (!decode) entry->cached = message.cached;
-  end(index_of(*entry),
-      message.kind == MessageKind::kFinished ? RequestEnd::kCompleted : RequestEnd::kExpired);
+  const bool finished = message.kind == MessageKind::kFinished;
+  if (!decode && finished) note_cached(*entry, message.cached);
+  end(index_of(*entry), finished ? RequestEnd::kCompleted : RequestEnd::kExpired);
   dispatch(decode);
+}
+
+// What was computed once and is found again when the KV was lost was still computed.
+void Router::note_cached(Entry& entry, int64_t tokens) {
+  entry.cached = entry.cached < 0 ? tokens : std::min(entry.cached, tokens);
 }
 
 void Router::on_prefilled(const Message& message) {
@@ -229,7 +236,7 @@ void Router::on_prefilled(const Message& message) {
   uncharge(*entry);
   entry->kv_node = message.from;
   entry->kv_rank = message.rank;
-  entry->cached = message.cached;
+  note_cached(*entry, message.cached);
   queue(index_of(*entry), true);
   dispatch(true);
   dispatch(false);
@@ -243,15 +250,9 @@ void Router::on_refused(const Message& message) {
   uncharge(*entry);
   const size_t index = index_of(*entry);
   if (message.count != 0) {
-    if (decode) {
-      Message release;
-      release.kind = MessageKind::kRelease;
-      release.from = config_.id;
-      release.to = entry->kv_node;
-      release.request.id = entry->request.id;
-      transport_.send(release);
-    }
-    return end(index, RequestEnd::kRejected);
+    if (decode) release_kv(*entry);
+    end(index, RequestEnd::kRejected);
+    return dispatch(decode);
   }
   queue(index, decode);
 }
@@ -261,12 +262,7 @@ void Router::on_lost(const Message& message) {
   Entry* entry = find(message.request.id);
   if (entry == nullptr) return;
   uncharge(*entry);
-  Message release;
-  release.kind = MessageKind::kRelease;
-  release.from = config_.id;
-  release.to = entry->kv_node;
-  release.request.id = entry->request.id;
-  transport_.send(release);
+  release_kv(*entry);
   queue(index_of(*entry), false);
   dispatch(false);
   dispatch(true);
@@ -305,18 +301,21 @@ void Router::retry(size_t index) {
     std::erase_if(heap, [index](const Pending& p) { return p.index == index; });
     std::make_heap(heap.begin(), heap.end());
   } else {
-    if (entry.state == State::kDecoding) {
-      Message release;
-      release.kind = MessageKind::kRelease;
-      release.from = config_.id;
-      release.to = entry.kv_node;
-      release.request.id = entry.request.id;
-      transport_.send(release);
-    }
+    if (entry.state == State::kDecoding) release_kv(entry);
     uncharge(entry);
   }
   if (++entry.retries > config_.max_retries) return end(index, RequestEnd::kFailed);
   queue(index, false);
+}
+
+// The instance that keeps the KV for a decode instance need not any longer.
+void Router::release_kv(const Entry& entry) {
+  Message release;
+  release.kind = MessageKind::kRelease;
+  release.from = config_.id;
+  release.to = entry.kv_node;
+  release.request.id = entry.request.id;
+  transport_.send(release);
 }
 
 void Router::give_up() {
@@ -325,6 +324,7 @@ void Router::give_up() {
       const size_t index = heap.front().index;
       std::pop_heap(heap.begin(), heap.end());
       heap.pop_back();
+      if (entries_[index].state == State::kPendingDecode) release_kv(entries_[index]);
       end(index, RequestEnd::kFailed);
     }
   }
@@ -333,9 +333,15 @@ void Router::give_up() {
 void Router::end(size_t index, RequestEnd how) {
   Entry& entry = entries_[index];
   const Progress& progress = progress_[index];
-  const RequestRecord record{entry.tag,          how,           entry.request.arrival,
-                             progress.first,     progress.last, entry.request.prompt.count(),
-                             progress.generated, entry.cached,  entry.retries};
+  const RequestRecord record{entry.tag,
+                             how,
+                             entry.request.arrival,
+                             progress.first,
+                             progress.last,
+                             entry.request.prompt.count(),
+                             progress.generated,
+                             std::max<int64_t>(entry.cached, 0),
+                             entry.retries};
   digest_.add(entry.order);
   digest_.add(static_cast<uint64_t>(how));
   digest_.add(progress.first.ns());

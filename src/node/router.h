@@ -72,7 +72,8 @@ class Router {
   void submit(const NewRequest& request);
   // Tokens that an instance made; called by the instance at the end of each step.
   void on_step(const StepReport& report);
-  // Ends everything that still waits here as failed: no instance will ever take it.
+  // Ends everything that still waits here as failed: no instance will ever take it. What that frees
+  // on other nodes may let the rest go on.
   void give_up();
 
   [[nodiscard]] const Histogram& token_gaps() const { return token_gaps_; }
@@ -92,7 +93,7 @@ class Router {
     int64_t charged = 0;  // tokens counted as outstanding there
     NodeId kv_node;       // where its KV waits (pending decode)
     uint32_t kv_rank = 0;
-    int64_t cached = 0;
+    int64_t cached = -1;  // prompt tokens that nobody computed for it; -1: not known yet
     uint64_t order = 0;
     uint64_t tag = 0;
     std::vector<BlockHash> blocks;
@@ -130,10 +131,12 @@ class Router {
   [[nodiscard]] std::optional<size_t> choose(const Entry& entry, bool decode);
   void send(size_t index, size_t peer, bool decode);
   void uncharge(Entry& entry);
+  static void note_cached(Entry& entry, int64_t tokens);
   void on_prefilled(const Message& message);
   void on_refused(const Message& message);
   void on_lost(const Message& message);
   void retry(size_t index);
+  void release_kv(const Entry& entry);
   void end(size_t index, RequestEnd how);
 
   Loop& loop_;
