@@ -47,8 +47,8 @@ void append_slo_card(std::string& out, const RunSummary& s, const SloBounds& slo
     return;
   }
   std::string bounds;
-  if (slo.ttft_ms > 0) add_detail(bounds, "TTFT ≤ " + bound_text(slo.ttft_ms));
-  if (slo.tpot_ms > 0) add_detail(bounds, "TPOT ≤ " + bound_text(slo.tpot_ms));
+  if (slo.ttft_ms > 0) add_detail(bounds, "TTFT ≤ " + exact_text(slo.ttft_ms) + " ms");
+  if (slo.tpot_ms > 0) add_detail(bounds, "TPOT ≤ " + exact_text(slo.tpot_ms) + " ms");
   append_card(out, "SLO met", with_unit(percent_text(s.slo_attainment), "of requests"),
               fmt::format("<div class=\"meter\"><i style=\"width:{:.2f}%\"></i></div>{}<br>"
                           "goodput {} requests/s",

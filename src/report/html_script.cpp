@@ -85,7 +85,8 @@ const sumAt = (chart, i) => chart.lines.reduce((sum, line) => sum + (line.values
 // The frame of a chart: the picture, its value axis with grid, and y() that places values.
 const frame = (chart, plot, top) => {
   const width = Math.max(200, plot.clientWidth), height = width < 420 ? 200 : 220;
-  const unit = chart.unit === 'ms' && top >= 9999.5 ? 's' : chart.unit;
+  const inSeconds = chart.unit === 'ms' && ticks(top, 4).pop() >= 9999.5;
+  const unit = inSeconds ? 's' : chart.unit;
   const scale = unit === 's' ? 1e-3 : 1;
   const steps = ticks(top * scale, 4), labels = shorten(steps);
   const box = { width, height, top: 22, bottom: height - 36, right: width - 12 };
@@ -161,17 +162,16 @@ const drawTimes = (chart, plot) => {
   drawFaults(box);
   const end = run.end * clockScale;
   const times = ticks(end, box.width < 420 ? 4 : 6).filter(t => t <= end * 1.0001);
-  xAxis(box, times.map(t => box.x(t / clockScale)), shorten(times), `simulated time (${clockUnit})`);
+  const places = times.map(t => box.x(t / clockScale));
+  xAxis(box, places, shorten(times), `simulated time (${clockUnit})`);
   const xs = chart.lines[0].values.map((_, i) => box.x((startOf(i) + endOf(i)) / 2));
   (chart.kind === 'stack' ? drawStack : drawLines)(chart, box, xs);
-  if (chart.limit > 0) {
-    const y = shown ? box.y(chart.limit) : box.top;
-    if (shown) svg(box.root, 'line', { class: 'limit', x1: box.left, x2: box.right, y1: y, y2: y });
-    const above = shown && y - box.top > 12;
-    const at = { class: 'limit', x: box.right - 4, y: above ? y - 5 : y + 13, 'text-anchor': 'end' };
-    svg(box.root, 'text', at, bound(chart.limit) + (shown ? '' : ', above this chart'));
+  if (shown) {
+    const y = box.y(chart.limit);
+    svg(box.root, 'line', { class: 'limit', x1: box.left, x2: box.right, y1: y, y2: y });
   }
-  return { box, xs, heading: i => `${instant(startOf(i))} – ${instant(endOf(i))}` };
+  const limit = shown ? '' : ', above the chart';
+  return { box, xs, limit, heading: i => `${instant(startOf(i))} – ${instant(endOf(i))}` };
 };
 
 const drawDistribution = (chart, plot) => {
@@ -191,16 +191,12 @@ const drawDistribution = (chart, plot) => {
   const points = chart.lines[0].values.map((v, i) => `L${xs[i].toFixed(1)} ${box.y(v).toFixed(1)}`);
   const d = `M${box.left} ${box.bottom}${points.join('')}H${box.right}`;
   svg(box.root, 'path', { class: 'curve', d, stroke: colors[0] });
-  if (chart.limit > 0) {
-    const x = shown ? box.x(chart.limit) : chart.limit <= low ? box.left : box.right;
-    if (shown) svg(box.root, 'line', { class: 'limit', x1: x, x2: x, y1: box.top, y2: box.bottom });
-    const left = x > (box.left + box.right) / 2;
-    const at = { class: 'limit', x: x + (left ? -6 : 6), y: box.bottom - 8 };
-    at['text-anchor'] = left ? 'end' : 'start';
-    const where = shown ? '' : left ? ', to the right' : ', to the left';
-    svg(box.root, 'text', at, bound(chart.limit) + where);
+  if (shown) {
+    const x = box.x(chart.limit);
+    svg(box.root, 'line', { class: 'limit', x1: x, x2: x, y1: box.top, y2: box.bottom });
   }
-  return { box, xs, heading: i => 'below ' + withUnit(chart.x[i], 'ms') };
+  const limit = shown ? '' : chart.limit > high ? ', right of the chart' : ', left of the chart';
+  return { box, xs, limit, heading: i => 'below ' + withUnit(chart.x[i], 'ms') };
 };
 
 // A chart in words, for those who do not see it.
@@ -215,16 +211,19 @@ const describe = chart => chart.title + ': ' + chart.lines.map(line => {
   return `${line.name} from ${withUnit(low, chart.unit)} to ${withUnit(high, chart.unit)}`;
 }).join('; ') + (chart.limit > 0 ? '; ' + bound(chart.limit) : '');
 
-const drawLegend = (chart, legend) => {
+// `limit` says where the bound's line is when it is not in the chart.
+const drawLegend = ({ chart, limit }, legend) => {
   legend.replaceChildren();
-  if (chart.kind === 'distribution' || chart.lines.length + run.marks.length < 2) return;
-  const entry = (name, color, area) => {
+  const entry = (name, kind, color) => {
     const item = html(legend, 'span', '');
-    html(item, 'i', area ? 'swatch area' : 'swatch').style.background = color;
+    html(item, 'i', 'swatch ' + kind).style.color = color;
     item.append(name);
   };
-  for (const line of chart.lines) entry(line.name, colors[line.color], chart.kind === 'stack');
-  if (run.marks.length) entry('fault', 'var(--fault)', true);
+  if (chart.lines.length > 1) {
+    for (const line of chart.lines) entry(line.name, chart.kind, colors[line.color]);
+  }
+  if (chart.limit > 0) entry(bound(chart.limit) + limit, 'dashes', 'var(--bad)');
+  if (chart.kind !== 'distribution' && run.marks.length) entry('fault', 'area', 'var(--fault)');
 };
 
 // The values at one point in words, beside it.
@@ -234,7 +233,7 @@ const fillTip = (state, i) => {
   html(tip, 'div', 'soft', state.heading(i));
   for (const line of chart.lines) {
     const row = html(tip, 'div', ''), v = line.values[i];
-    html(row, 'i', 'swatch').style.background = colors[line.color];
+    html(row, 'i', 'swatch').style.color = colors[line.color];
     const unit = chart.kind === 'distribution' ? '%' : chart.unit;
     row.append(`${line.name} ${v === null ? '–' : withUnit(v, unit)}`);
   }
@@ -281,9 +280,9 @@ const draw = (index, figure) => {
     plot.removeAttribute('tabindex');
     return;
   }
-  drawLegend(chart, figure.querySelector('.legend'));
   const paint = chart.kind === 'distribution' ? drawDistribution : drawTimes;
   const state = { chart, plot, at: -1, ...paint(chart, plot) };
+  drawLegend(state, figure.querySelector('.legend'));
   state.box.root.setAttribute('aria-label', describe(chart));
   state.hover = svg(state.box.root, 'g', {});
   state.tip = html(plot, 'div', 'tip');
@@ -312,12 +311,13 @@ const listen = (index, figure) => {
     event.preventDefault();
     choose(state, Math.min(state.xs.length - 1, Math.max(0, state.at + step)));
   });
-  let width = -1;
-  new ResizeObserver(() => {
+  let width = plot.clientWidth;
+  draw(index, figure);
+  new ResizeObserver(() => requestAnimationFrame(() => {
     if (plot.clientWidth === width) return;
     width = plot.clientWidth;
     draw(index, figure);
-  }).observe(plot);
+  })).observe(plot);
 };
 document.querySelectorAll('figure[data-chart]').forEach(
   figure => listen(Number(figure.dataset.chart), figure));

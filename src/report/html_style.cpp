@@ -36,9 +36,7 @@ section > .note { margin-top: 8px; }
   background: var(--card); border: 1px solid var(--line); border-radius: 10px; min-width: 0;
 }
 .cards, .charts { display: grid; gap: 12px; }
-.cards {
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 250px), 1fr)); margin: 22px 0 0;
-}
+.cards { grid-template-columns: repeat(4, minmax(0, 1fr)); margin: 22px 0 0; }
 .card { padding: 14px 16px; }
 .card dt { color: var(--soft); font-size: 0.82rem; }
 .card dd { margin: 0; }
@@ -82,9 +80,10 @@ figcaption h3 { font-size: 0.95rem; font-weight: 600; margin: 0; }
 }
 .swatch {
   display: inline-block; width: 12px; height: 3px; border-radius: 2px; vertical-align: middle;
-  margin-right: 6px;
+  margin-right: 6px; background: currentColor;
 }
-.swatch.area { height: 10px; }
+.swatch.area, .swatch.stack { height: 10px; }
+.swatch.dashes { height: 0; border-top: 2px dashed; border-radius: 0; background: none; }
 .plot {
   position: relative; touch-action: pan-y; border-radius: 6px; margin-top: auto; padding-top: 8px;
 }
@@ -96,11 +95,7 @@ figcaption h3 { font-size: 0.95rem; font-weight: 600; margin: 0; }
 .plot .curve {
   fill: none; stroke-width: 1.75; stroke-linejoin: round; stroke-linecap: round;
 }
-.plot line.limit { stroke: var(--bad); stroke-dasharray: 5 4; }
-.plot text.limit {
-  fill: var(--bad); paint-order: stroke; stroke: var(--card); stroke-width: 4px;
-  stroke-linejoin: round;
-}
+.plot .limit { stroke: var(--bad); stroke-dasharray: 5 4; }
 .plot .fault { fill: var(--fault); }
 .plot .cross { stroke: var(--soft); }
 .empty {
@@ -117,11 +112,14 @@ footer {
 }
 code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: 0.95em; }
 
+@media (max-width: 960px) {
+  .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+}
 @media (max-width: 560px) {
   main, header, footer { padding-left: 12px; padding-right: 12px; }
   header { padding-top: 20px; }
   h1 { font-size: 1.35rem; }
-  .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; margin-top: 16px; }
+  .cards { gap: 8px; margin-top: 16px; }
   .card { padding: 10px 12px; }
   .card .value { font-size: 1.3rem; }
   figure { padding: 12px 10px 6px; }

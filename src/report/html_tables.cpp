@@ -42,16 +42,17 @@ void append_table(std::string& out, std::string_view title, const Row& columns,
 std::string against(double ms, double bound_ms) {
   if (bound_ms <= 0) return number_text(ms);
   const bool within = ms <= bound_ms;
+  const std::string_view word = within ? "within" : "over";
   return fmt::format(
       "{} <span class=\"{}\" aria-hidden=\"true\">{}</span>"
       "<span class=\"hidden\">{} the bound</span>",
-      number_text(ms), within ? "within" : "over", within ? "✓" : "✗", within ? "within" : "over");
+      number_text(ms), word, within ? "✓" : "✗", word);
 }
 
 Row latency_row(std::string_view name, std::string_view meaning, const Spread& spread,
                 double bound_ms) {
   const std::string head = fmt::format("{} <span class=\"soft\">{}</span>", name, meaning);
-  const std::string bound = bound_ms > 0 ? fmt::format("≤ {:g}", bound_ms) : "–";
+  const std::string bound = bound_ms > 0 ? "≤ " + exact_text(bound_ms) : "–";
   if (spread.mean <= 0) return {head, "–", "–", "–", "–", bound};
   return {head,
           number_text(spread.mean),
@@ -73,8 +74,7 @@ std::string memory_bar(const MemoryPlan& memory) {
 }
 
 std::string memory_head(std::string_view name, int color) {
-  return fmt::format("<i class=\"swatch area\" style=\"background:var(--c{})\"></i>{}", color,
-                     name);
+  return fmt::format("<i class=\"swatch area\" style=\"color:var(--c{})\"></i>{}", color, name);
 }
 
 }  // namespace
@@ -85,11 +85,12 @@ void append_latency_table(std::string& out, const HtmlInput& input) {
                {latency_row("TTFT", "to the first token", s.ttft_ms, input.slo.ttft_ms),
                 latency_row("TPOT", "per token after it", s.tpot_ms, input.slo.tpot_ms),
                 latency_row("ITL", "between tokens", s.itl_ms, 0),
-                latency_row("Whole", "arrival to last token", s.e2e_ms, 0)});
+                latency_row("E2E", "arrival to last token", s.e2e_ms, 0)});
 }
 
 void append_pool_table(std::string& out, const HtmlInput& input) {
   std::vector<Row> rows;
+  rows.reserve(input.summary.pools.size());
   for (const PoolSummary& pool : input.summary.pools) {
     rows.push_back({pool.role, grouped(pool.instances), grouped(pool.packages),
                     percent_text(pool.utilization), grouped(pool.steps),

@@ -104,46 +104,60 @@ RunSummary RunMetrics::summarize(Cluster& cluster, Instant end, double wall_s) c
   return out;
 }
 
-void RunMetrics::add_pools(Cluster& cluster, double length, RunSummary& out) const {
-  for (const Role role : {Role::kPrefill, Role::kDecode, Role::kUnified}) {
-    PoolSummary pool;
-    pool.role = role_name(role);
-    pool.packages = deployment_.packages(role);
-    if (pool.packages == 0) continue;
-    double busy = 0;
-    int64_t sequences = 0;
-    int64_t prefill = 0;
-    int64_t output = 0;
-    for (size_t i = 0; i < instances_.size(); ++i) {
-      if (deployment_.groups[deployment_.instances[i].group].config.role != role) continue;
-      ++pool.instances;
-      busy += to_seconds(instances_[i].busy);
-      pool.steps += instances_[i].steps;
-      sequences += instances_[i].sequences;
-      prefill += instances_[i].prefill_tokens;
-      output += instances_[i].output_tokens;
-      if (const InstanceNode* node = cluster.instance(i)) {
-        pool.preemptions += node->scheduler().preemptions();
-      }
-    }
-    const double steps = static_cast<double>(pool.steps);
-    pool.utilization = per(busy, length * pool.instances);
-    pool.mean_step_ms = per(busy * 1e3, steps);
-    pool.mean_sequences = per(static_cast<double>(sequences), steps);
-    const double devices = length * pool.packages;
-    const double prefill_rate = per(static_cast<double>(prefill), devices);
-    const double decode_rate = per(static_cast<double>(output), devices);
-    pool.tokens_per_s_per_device = role == Role::kPrefill ? prefill_rate : decode_rate;
-    if (role != Role::kDecode) {
-      out.prefill_tokens_per_s_per_device = prefill_rate;
-      out.utilization_prefill = pool.utilization;
-    }
-    if (role != Role::kPrefill) {
-      out.decode_tokens_per_s_per_device = decode_rate;
-      out.utilization_decode = pool.utilization;
-    }
-    out.pools.push_back(std::move(pool));
+RunMetrics::PoolTotals& RunMetrics::PoolTotals::operator+=(const PoolTotals& other) {
+  instances += other.instances;
+  packages += other.packages;
+  preemptions += other.preemptions;
+  counters.busy += other.counters.busy;
+  counters.steps += other.counters.steps;
+  counters.sequences += other.counters.sequences;
+  counters.prefill_tokens += other.counters.prefill_tokens;
+  counters.output_tokens += other.counters.output_tokens;
+  return *this;
+}
+
+RunMetrics::PoolTotals RunMetrics::total(Cluster& cluster, Role role) const {
+  PoolTotals out;
+  for (size_t i = 0; i < instances_.size(); ++i) {
+    if (deployment_.groups[deployment_.instances[i].group].config.role != role) continue;
+    const InstanceNode* node = cluster.instance(i);
+    const int64_t preemptions = node == nullptr ? 0 : node->scheduler().preemptions();
+    out += {1, deployment_.instances[i].packages, preemptions, instances_[i]};
   }
+  return out;
+}
+
+// Unified instances count for both sides, whatever stands beside them.
+void RunMetrics::add_pools(Cluster& cluster, double length, RunSummary& out) const {
+  PoolTotals prefill;
+  PoolTotals decode;
+  const auto rate = [length](int64_t tokens, const PoolTotals& pool) {
+    return per(static_cast<double>(tokens), length * pool.packages);
+  };
+  for (const Role role : {Role::kPrefill, Role::kDecode, Role::kUnified}) {
+    const PoolTotals pool = total(cluster, role);
+    if (pool.instances == 0) continue;
+    if (role != Role::kDecode) prefill += pool;
+    if (role != Role::kPrefill) decode += pool;
+    const InstanceCounters& sums = pool.counters;
+    const auto steps = static_cast<double>(sums.steps);
+    PoolSummary summary;
+    summary.role = role_name(role);
+    summary.instances = pool.instances;
+    summary.packages = pool.packages;
+    summary.utilization = per(to_seconds(sums.busy), length * pool.instances);
+    summary.steps = sums.steps;
+    summary.mean_step_ms = per(to_milliseconds(sums.busy), steps);
+    summary.mean_sequences = per(static_cast<double>(sums.sequences), steps);
+    summary.preemptions = pool.preemptions;
+    summary.tokens_per_s_per_device =
+        rate(role == Role::kPrefill ? sums.prefill_tokens : sums.output_tokens, pool);
+    out.pools.push_back(std::move(summary));
+  }
+  out.prefill_tokens_per_s_per_device = rate(prefill.counters.prefill_tokens, prefill);
+  out.decode_tokens_per_s_per_device = rate(decode.counters.output_tokens, decode);
+  out.utilization_prefill = per(to_seconds(prefill.counters.busy), length * prefill.instances);
+  out.utilization_decode = per(to_seconds(decode.counters.busy), length * decode.instances);
 }
 
 void RunMetrics::add_tiers(Cluster& cluster, RunSummary& out) const {

@@ -89,6 +89,14 @@ class RunMetrics {
     int64_t prefill_tokens = 0;
     int64_t output_tokens = 0;
   };
+  struct PoolTotals {
+    int instances = 0;
+    int packages = 0;
+    int64_t preemptions = 0;
+    InstanceCounters counters;
+    PoolTotals& operator+=(const PoolTotals& other);
+  };
+  [[nodiscard]] PoolTotals total(Cluster& cluster, Role role) const;
   void add_pools(Cluster& cluster, double seconds, RunSummary& out) const;
   void add_tiers(Cluster& cluster, RunSummary& out) const;
   void add_energy_and_cost(double seconds, RunSummary& out) const;

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "report/text.h"
+
 namespace weft {
 
 namespace {
@@ -18,11 +20,6 @@ nlohmann::ordered_json spread_json(const Spread& s) {
 std::string spread_row(const char* name, const Spread& s) {
   return fmt::format("  {:<12} {:>12.2f} {:>12.2f} {:>12.2f} {:>12.2f}\n", name, s.mean, s.p50,
                      s.p90, s.p99);
-}
-
-std::string bytes_text(double bytes) {
-  if (bytes >= kGib * 1024) return fmt::format("{:.2f} TiB", bytes / kGib / 1024);
-  return fmt::format("{:.2f} GiB", bytes / kGib);
 }
 
 }  // namespace

@@ -84,16 +84,15 @@ std::string latency_text(double ms) {
   return ms < 9999.5 ? number_text(ms) + " ms" : number_text(ms * 1e-3) + " s";
 }
 
-std::string bound_text(double ms) {
-  if (ms >= 9999.5) return fmt::format("{:g} s", ms * 1e-3);
-  return ms == std::floor(ms) ? grouped(static_cast<int64_t>(ms)) + " ms"
-                              : fmt::format("{:g} ms", ms);
+std::string exact_text(double value) {
+  const bool whole = value == std::floor(value) && std::fabs(value) < 9e15;
+  return whole ? grouped(static_cast<int64_t>(value)) : fmt::format("{:g}", value);
 }
 
 std::string time_text(double seconds) {
   const auto whole = static_cast<int64_t>(std::llround(seconds));
   if (seconds < 119.5) {
-    const bool exact = seconds == static_cast<double>(whole);
+    const bool exact = std::fabs(seconds - static_cast<double>(whole)) < 1e-6;
     return (exact ? grouped(whole) : number_text(seconds)) + " s";
   }
   if (whole < 7200) {

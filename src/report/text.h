@@ -21,8 +21,8 @@ std::string number_text(double value);
 std::string percent_text(double share);
 // "0.850 ms", "12.3 ms", "9,500 ms"; from ten seconds on "12.3 s".
 std::string latency_text(double ms);
-// A bound as it was given: "50 ms", "2,000 ms", "12.5 s".
-std::string bound_text(double ms);
+// What was given, as it was given: "50", "2,000", "12.5".
+std::string exact_text(double value);
 // "12.3 s", "4 s", "4 min 10 s", "3 min", "2 h 05 min".
 std::string time_text(double seconds);
 // "$1,234", "$12.34", "under $0.01".

@@ -101,7 +101,7 @@ void Timeline::halve() {
 
 std::string Timeline::to_json() const {
   std::string out;
-  constexpr size_t kBytesPerEvent = 192;
+  constexpr size_t kBytesPerEvent = 240;
   out.reserve(records_.size() * kBytesPerEvent + (1 << 16));
   out += "{\"displayTimeUnit\":\"ms\",\"otherData\":";
   fmt::format_to(
@@ -120,7 +120,8 @@ std::string Timeline::to_json() const {
   write_steps(out);
   write_counters(out);
   out.resize(out.size() - 2);  // the last comma and line end
-  return out + "\n]}\n";
+  out += "\n]}\n";
+  return out;
 }
 
 void Timeline::write_names(std::string& out) const {
@@ -154,12 +155,11 @@ void Timeline::write_steps(std::string& out) const {
         std::back_inserter(out),
         R"({{"ph":"X","name":"{}","pid":{},"tid":{},"ts":{},"dur":{},"args":{{"tokens":{},)"
         R"("prefill_tokens":{},"decode_tokens":{},"output_tokens":{},"sequences":{:.6g},)"
-        R"("prefill_sequences":{:.6g},"decode_sequences":{:.6g})",
+        R"("decode_sequences":{:.6g})",
         step_name(t), process_of(role_of(deployment_, record.instance)), record.instance + 1,
         micros(record.start.ns()), micros((record.end - record.start).count()),
         t.prefill_tokens + t.decode_tokens, t.prefill_tokens, t.decode_tokens, t.output_tokens,
         static_cast<double>(t.prefill_sequences + t.decode_sequences) / record.steps,
-        static_cast<double>(t.prefill_sequences) / record.steps,
         static_cast<double>(t.decode_sequences) / record.steps);
     if (record.steps > 1) {
       fmt::format_to(std::back_inserter(out), R"(,"steps":{},"busy_ms":{:.6g})", record.steps,
