@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -63,11 +64,13 @@ void mutate(std::string& input, const std::vector<std::string>& corpus, std::mt1
 }
 
 // Keeps the input in a file while it runs: when the process dies, that is what killed it. The copy
-// is exactly as long as the input, so that AddressSanitizer sees a read past its end.
+// is exactly as long as the input, so that AddressSanitizer sees a read past its end, and is never
+// null, as with libFuzzer.
 void run(const std::string& input, const std::string& path) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << input;
-  const std::vector<uint8_t> bytes(input.begin(), input.end());
-  LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
+  const std::unique_ptr<uint8_t[]> bytes(new uint8_t[input.size()]);
+  std::copy(input.begin(), input.end(), bytes.get());
+  LLVMFuzzerTestOneInput(bytes.get(), input.size());
 }
 
 }  // namespace

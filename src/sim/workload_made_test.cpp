@@ -87,6 +87,7 @@ std::vector<double> lengths_of(const std::string& dist) {
       "input_tokens = " +
       dist);
   std::vector<double> out;
+  out.reserve(all.size());
   for (const Arrival& arrival : all) out.push_back(arrival.prompt.as_double());
   return out;
 }
