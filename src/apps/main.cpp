@@ -14,6 +14,9 @@ int main(int argc, char** argv) {
       "Every command answers --help with an example.");
   app.require_subcommand(1);
   app.set_version_flag("--version", "weft 0.1.0");
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return std::string("weft: ") + error.what() + "; --help says what there is\n";
+  });
   int exit_code = 0;
   weft::add_simulate(app, exit_code);
   weft::add_catalog(app, exit_code);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 namespace weft {
 
@@ -17,6 +18,18 @@ Error cannot_write(const std::string& path) {
 }
 
 }  // namespace
+
+Status check_output(const std::string& path) {
+  if (path.empty() || path == "-") return {};
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  errno = 0;
+  if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) return cannot_write(path);
+  if (std::filesystem::is_directory(path)) {
+    errno = EISDIR;
+    return cannot_write(path);
+  }
+  return {};
+}
 
 // Through a file beside it and a rename, so that a run that dies leaves no half of one.
 Status write_output(const std::string& path, const std::string& text) {

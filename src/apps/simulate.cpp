@@ -87,6 +87,9 @@ Status write_timeline(const SimulateOptions& options, const Timeline& timeline,
 }
 
 Status simulate(const SimulateOptions& options) {
+  for (const std::string& path : {options.json, options.report, options.timeline}) {
+    if (auto writable = check_output(path); !writable) return writable.error();
+  }
   auto catalog = Catalog::open_default();
   if (!catalog) return catalog.error();
   auto scenario = load_scenario(options.scenario, {options.sets, options.seed});
