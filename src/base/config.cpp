@@ -9,8 +9,8 @@
 #include <set>
 #include <sstream>
 
-// Broken documents must come back as errors: its assertions fail on some, and release builds by Clang
-// would take them for granted.
+// Broken documents must come back as errors: its assertions fail on some, and release builds by
+// Clang would take them for granted.
 #undef NDEBUG
 #define TOML_ASSERT(expr) static_assert(true)
 #include <toml++/toml.h>

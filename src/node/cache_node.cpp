@@ -5,10 +5,9 @@
 
 namespace weft {
 
-CacheNode::CacheNode(Loop& loop, Transport& transport, std::vector<std::unique_ptr<Store>> stores,
+CacheNode::CacheNode(Transport& transport, std::vector<std::unique_ptr<Store>> stores,
                      const CacheConfig& config)
-    : loop_(loop),
-      transport_(transport),
+    : transport_(transport),
       stores_(std::move(stores)),
       config_(config),
       cache_(config.capacities),

@@ -8,7 +8,6 @@
 #include "cache/tier_cache.h"
 #include "ports/store.h"
 #include "ports/transport.h"
-#include "runtime/loop.h"
 
 namespace weft {
 
@@ -27,7 +26,7 @@ struct CacheCounters {
 class CacheNode {
  public:
   // `stores[i]` is tier i + 1; tier 0 is this node's memory, which the transport reads itself.
-  CacheNode(Loop& loop, Transport& transport, std::vector<std::unique_ptr<Store>> stores,
+  CacheNode(Transport& transport, std::vector<std::unique_ptr<Store>> stores,
             const CacheConfig& config);
   ~CacheNode();
   CacheNode(const CacheNode&) = delete;
@@ -64,7 +63,6 @@ class CacheNode {
   void demote();
   void wrote(uint64_t, bool) {}
 
-  Loop& loop_;
   Transport& transport_;
   std::vector<std::unique_ptr<Store>> stores_;
   CacheConfig config_;

@@ -28,7 +28,7 @@ void Cluster::start_instance(size_t index) {
 void Cluster::start_cache(size_t index) {
   CHECK(caches_[index] == nullptr, "a cache node is started when it is down");
   caches_[index] =
-      std::make_unique<CacheNode>(loop_, transport_, parts_.stores(index), config_.caches[index]);
+      std::make_unique<CacheNode>(transport_, parts_.stores(index), config_.caches[index]);
 }
 
 void Cluster::on_step(const StepReport& report) {

@@ -124,7 +124,7 @@ std::optional<size_t> Router::choose(const Entry& entry, bool decode) {
   candidate_peers_.clear();
   for (size_t i = 0; i < peers_.size(); ++i) {
     const Peer& peer = peers_[i];
-    if ((peer.config.role == Role::kDecode) != decode || !peer.up) continue;
+    if ((peer.config.role == Role::kDecode) != decode || !peer.up || peer.full) continue;
     if (peer.outstanding_requests >= peer.config.max_outstanding) continue;
     Candidate candidate{peer.config.id,       peer.outstanding_tokens, peer.outstanding_requests, 0,
                         peer.config.packages, peer.last_used};
@@ -170,6 +170,7 @@ void Router::uncharge(Entry& entry) {
   Peer& peer = peers_[entry.peer];
   peer.outstanding_tokens -= entry.charged;
   --peer.outstanding_requests;
+  peer.full = false;
   entry.charged = 0;
 }
 
@@ -254,7 +255,11 @@ void Router::on_refused(const Message& message) {
     end(index, RequestEnd::kRejected);
     return dispatch(decode);
   }
+  Peer& peer = peers_[entry->peer];
+  peer.full = peer.outstanding_requests > 0;
+  const bool full = peer.full;
   queue(index, decode);
+  if (!full) dispatch(decode);
 }
 
 // The KV is gone: the prompt and what was generated are computed again.
@@ -273,6 +278,7 @@ void Router::peer_changed(NodeId node, PeerEvent event) {
                                [node](const Peer& p) { return p.config.id == node; });
   if (at == peers_.end()) return;
   at->up = event == PeerEvent::kUp;
+  at->full = false;
   if (!at->up) {
     prefixes_.forget(node);
     const auto peer = static_cast<size_t>(at - peers_.begin());

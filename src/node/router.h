@@ -109,6 +109,7 @@ class Router {
   struct Peer {
     PeerConfig config;
     bool up = true;
+    bool full = false;  // refused the last one, and has let go of none since
     int64_t outstanding_requests = 0;
     int64_t outstanding_tokens = 0;
     uint64_t last_used = 0;

@@ -47,6 +47,10 @@ void Loop::sift_down(size_t index, const Entry& entry) {
 void Loop::arm(Timer& timer, Instant at) {
   const Entry entry{std::max(at, now_), next_sequence_++, &timer};
   if (timer.index_ == Timer::kIdle) {
+    if (vacant_) {
+      vacant_ = false;
+      return sift_down(0, entry);
+    }
     heap_.push_back(entry);
     sift_up(heap_.size() - 1, entry);
     return;
@@ -74,13 +78,25 @@ void Loop::disarm(Timer& timer) {
 
 // Only what was armed before the turn's end and is due; a timer that arms itself for now() runs
 // in the same turn, after everything that was already waiting for this instant.
+//
+// While a timer fires, its entry stays at the root: it is smaller than anything that can be armed,
+// and mostly the timer, or one like it, is armed again and takes the place in one pass.
 void Loop::run_due() {
   while (!heap_.empty() && heap_.front().at <= now_ && !stopped_) {
     Timer* timer = heap_.front().timer;
-    disarm(*timer);
+    timer->index_ = Timer::kIdle;
+    vacant_ = true;
     ++events_;
     timer->fire_();
+    if (vacant_) drop_root();
   }
+}
+
+void Loop::drop_root() {
+  vacant_ = false;
+  const Entry last = heap_.back();
+  heap_.pop_back();
+  if (!heap_.empty()) sift_down(0, last);
 }
 
 void Loop::run_inbox() {
@@ -111,7 +127,8 @@ void Loop::run(bool keep_waiting) {
 
 void Loop::check_integrity() const {
   for (size_t i = 0; i < heap_.size(); ++i) {
-    CHECK(heap_[i].timer->index_ == i, "a timer knows its place");
+    const bool firing = i == 0 && vacant_;
+    CHECK(firing || heap_[i].timer->index_ == i, "a timer knows its place");
     CHECK(i == 0 || !(heap_[i] < heap_[(i - 1) / kArity]), "the heap is ordered");
   }
 }

@@ -33,7 +33,7 @@ class Loop {
 
   [[nodiscard]] Inbox& inbox() { return inbox_; }
   [[nodiscard]] uint64_t events() const { return events_; }
-  [[nodiscard]] size_t armed() const { return heap_.size(); }
+  [[nodiscard]] size_t armed() const { return heap_.size() - (vacant_ ? 1 : 0); }
   void check_integrity() const;
 
  private:
@@ -50,6 +50,7 @@ class Loop {
   void sift_up(size_t index, const Entry& entry);
   void sift_down(size_t index, const Entry& entry);
   void run_due();
+  void drop_root();
   void run_inbox();
 
   Clock& clock_;
@@ -58,6 +59,7 @@ class Loop {
   uint64_t next_sequence_ = 1;
   uint64_t events_ = 0;
   bool stopped_ = false;
+  bool vacant_ = false;      // the root's timer is firing; the place is free
   std::vector<Entry> heap_;  // four children per node
   std::vector<Posted> taken_;
 };

@@ -180,7 +180,7 @@ void ModelTransport::submit(const Copy& copy, CopyDone done) {
   flow.since = loop_.now();
   flow.rate = 0;
   route(copy, flow);
-  const bool alive = peers_[flow.from.value()].attached && peers_[flow.to.value()].attached;
+  const bool alive = peers_[flow.from.value()].reachable && peers_[flow.to.value()].attached;
   if (!alive || !(flow.cap > 0)) {
     flow.arrived = true;
     flow.left = -1;
