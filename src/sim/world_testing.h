@@ -43,8 +43,8 @@ struct RunLog {
 
 // The folder of the two models' config.json, one per test program.
 inline const TemporaryFolder& tiny_models() {
-  static const TemporaryFolder folder;
-  return folder;
+  static const TemporaryFolder kFolder;
+  return kFolder;
 }
 
 // 4 layers, 8 heads over 4 KV heads, one MTP layer: 1 KiB of KV per token and layer.
