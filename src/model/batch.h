@@ -14,7 +14,8 @@ namespace weft {
 struct SequenceWork {
   RequestId request;
   Tokens context;         // tokens whose KV is in place before the step
-  int32_t tokens = 0;     // tokens computed in the step: a chunk of the prompt, or 1 + draft tokens
+  int32_t tokens = 0;     // tokens computed in the step: a chunk of the prompt, or 1 + draft
+                          // tokens; 0: the sequence sits this step out
   uint16_t rank = 0;      // data-parallel rank that holds the sequence
   bool decode = false;    // decode step (1 + draft tokens), else a chunk of prefill
   bool samples = false;   // the step ends in a new token (every decode, the last chunk)

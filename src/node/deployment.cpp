@@ -56,6 +56,7 @@ Result<SchedulerConfig> plan_scheduler(const DeploymentConfig& config, const Gro
   scheduler.max_waiting = group.max_waiting;
   scheduler.draft_tokens = group.layout.draft_tokens;
   scheduler.prefix_caching = config.prefix_caching;
+  scheduler.prefill_first = group.prefill_first;
   MemoryLimits limits;
   limits.block = scheduler.block;
   limits.max_tokens_per_step = tokens;

@@ -59,6 +59,8 @@ GroupConfig read_group(ConfigTable& table, Role role, const Precision& precision
   group.memory_share = table.number("memory_share", group.memory_share,
                                     {.min = 0.0, .max = 1.0, .exclusive_min = true});
   if (role == Role::kPrefill) return group;
+  group.prefill_first =
+      table.choice("batching", {"mixed", "prefill_first"}, "mixed") == "prefill_first";
   layout.draft_tokens = static_cast<int>(table.integer("draft_tokens", 0, {.min = 0, .max = 16}));
   group.acceptance = table.number("acceptance", 0.7, {.min = 0, .max = 1});
   return group;

@@ -19,6 +19,7 @@ struct GroupConfig {
   int64_t max_tokens_per_step = 0;   // per instance; 0: by role (see README)
   int64_t max_batch_per_device = 0;  // sequences per package, in flight; 0: by role
   int64_t max_waiting = 65536;       // per instance
+  bool prefill_first = false;        // a step computes prompts or decodes, never both
   double acceptance = 0;             // chance that a draft token is accepted
   double memory_share = 0.92;        // of a die's memory that the engine may use
   std::string where;                 // "file:line", for messages

@@ -209,9 +209,10 @@ void Scheduler::check_integrity(bool deep) const {
   }
   CHECK(prefilling == prefilling_, "the count of prefilling sequences is right");
   for (size_t r = 0; r < sums.size(); ++r) {
-    CHECK(sums[r].decode_sequences == loads_[r].decode_sequences);
-    CHECK(sums[r].decode_tokens == loads_[r].decode_tokens);
-    CHECK(sums[r].decode_context == loads_[r].decode_context);
+    const RankLoad& load = paused_.empty() ? loads_[r] : paused_[r];
+    CHECK(sums[r].decode_sequences == load.decode_sequences);
+    CHECK(sums[r].decode_tokens == (paused_.empty() ? load.decode_tokens : 0));
+    CHECK(sums[r].decode_context == load.decode_context);
     CHECK(ranks_[r].sequences <= config_.max_sequences_per_rank, "a rank is within its limit");
     CHECK(ranks_[r].tokens >= 0 && ranks_[r].sequences >= 0);
   }

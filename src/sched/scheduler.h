@@ -25,6 +25,7 @@ struct SchedulerConfig {
   int64_t max_waiting = 65536;           // per instance; more are refused
   int draft_tokens = 0;                  // MTP: proposed per decode step
   bool prefix_caching = true;
+  bool prefill_first = false;  // steps that compute prompts leave decoding sequences out
 };
 
 // KV that must be brought in before a sequence can run; answer with Scheduler::loaded().
@@ -152,6 +153,8 @@ class Scheduler {
   void plan_chunks();
   void plan_chunk(SequenceWork& work);
   void undo_chunk_load(const SequenceWork& work);
+  void pause_decoding();
+  void resume_decoding();
 
   // Returns whether the sequence stays in the batch.
   bool apply_decode(SequenceWork& work, const Running& running, const SequenceOutput& output,
@@ -177,9 +180,10 @@ class Scheduler {
 
   std::vector<SequenceWork> work_;  // the running batch, in order of admission
   std::vector<Running> running_;
-  std::vector<RankLoad> loads_;  // decode sums are kept, prefill sums are the step's
-  int64_t prefilling_ = 0;       // entries of work_ that still prefill
-  int64_t decode_tokens_ = 0;    // of a step, all ranks
+  std::vector<RankLoad> loads_;   // decode sums are kept, prefill sums are the step's
+  int64_t prefilling_ = 0;        // entries of work_ that still prefill
+  int64_t decode_tokens_ = 0;     // of a step, all ranks
+  std::vector<RankLoad> paused_;  // loads_ as they were before the step left decoding out; or empty
   int64_t held_ = 0;
   Batch batch_;
   bool stepping_ = false;

@@ -9,6 +9,7 @@ namespace weft {
 void Scheduler::apply(const StepOutput& output, Effects& effects) {
   CHECK(stepping_ && output.outputs.size() == work_.size(), "outputs answer the batch");
   stepping_ = false;
+  resume_decoding();
   size_t kept = 0;
   for (size_t i = 0; i < work_.size(); ++i) {
     SequenceWork& work = work_[i];

@@ -24,6 +24,7 @@ const Batch* Scheduler::plan(Instant now, Effects& effects) {
     set_budgets();
     plan_chunks();
     admit_waiting(now, effects);
+    if (config_.prefill_first && batch_.tokens > decode_tokens_) pause_decoding();
   }
   if (work_.empty()) return nullptr;
   ++batch_.step;
@@ -35,7 +36,8 @@ const Batch* Scheduler::plan(Instant now, Effects& effects) {
 
 void Scheduler::set_budgets() {
   for (size_t r = 0; r < ranks_.size(); ++r) {
-    ranks_[r].budget = config_.max_tokens_per_rank - loads_[r].decode_tokens;
+    const int64_t decoding = config_.prefill_first ? 0 : loads_[r].decode_tokens;
+    ranks_[r].budget = config_.max_tokens_per_rank - decoding;
   }
 }
 
@@ -261,6 +263,34 @@ void Scheduler::plan_chunk(SequenceWork& work) {
   load.prefill_context += work.context.count();
   ++load.prefill_sequences;
   if (work.samples) ++load.sampled;
+}
+
+// Decoding sequences stay in the batch with nothing to compute, for one step.
+void Scheduler::pause_decoding() {
+  paused_ = loads_;
+  for (RankLoad& load : loads_) {
+    load.sampled -= load.decode_sequences;
+    load.decode_sequences = 0;
+    load.decode_tokens = 0;
+    load.decode_context = 0;
+  }
+  for (SequenceWork& work : work_) {
+    if (!work.decode) continue;
+    work.tokens = 0;
+    work.samples = false;
+  }
+  batch_.tokens -= decode_tokens_;
+}
+
+void Scheduler::resume_decoding() {
+  if (paused_.empty()) return;
+  loads_.swap(paused_);
+  paused_.clear();
+  for (SequenceWork& work : work_) {
+    if (!work.decode) continue;
+    work.tokens = 1 + config_.draft_tokens;
+    work.samples = true;
+  }
 }
 
 void Scheduler::undo_chunk_load(const SequenceWork& work) {

@@ -246,6 +246,7 @@ class World {
       RankLoad& load = loads[work.rank];
       const double queries = work.tokens;
       load.sampled += work.samples ? 1 : 0;
+      if (work.decode && work.tokens == 0) continue;  // prompts come first
       if (work.decode) {
         ++load.decode_sequences;
         load.decode_tokens += work.tokens;
@@ -258,12 +259,23 @@ class World {
       }
     }
     RC_ASSERT(tokens == batch_->tokens && tokens > 0);
+    if (config_.prefill_first) check_not_mixed(loads);
     for (size_t r = 0; r < loads.size(); ++r) {
       RC_ASSERT(batch_->loads[r] == loads[r]);
       const int64_t budget = config_.max_tokens_per_rank - loads[r].decode_tokens;
       RC_ASSERT(loads[r].prefill_tokens <= std::max<int64_t>(0, budget));
       RC_ASSERT(sequences[r] <= config_.max_sequences_per_rank);
     }
+  }
+
+  static void check_not_mixed(const std::vector<RankLoad>& loads) {
+    int64_t prompts = 0;
+    int64_t decodes = 0;
+    for (const RankLoad& load : loads) {
+      prompts += load.prefill_tokens;
+      decodes += load.decode_tokens;
+    }
+    RC_ASSERT(prompts == 0 || decodes == 0);
   }
 
   void check_work(const SequenceWork& work) {
@@ -287,7 +299,9 @@ class World {
     RC_ASSERT(work.rank == known.rank);
     if (work.decode) {
       RC_ASSERT(config_.role != Role::kPrefill);
-      RC_ASSERT(work.samples && work.tokens == 1 + config_.draft_tokens);
+      const bool computes = work.samples && work.tokens == 1 + config_.draft_tokens;
+      const bool paused = config_.prefill_first && !work.samples && work.tokens == 0;
+      RC_ASSERT(computes || paused);
     } else {
       RC_ASSERT(work.samples == (known.context + work.tokens == target));
     }
@@ -300,7 +314,7 @@ class World {
     std::vector<SequenceOutput> outputs;
     for (const SequenceWork& work : batch_->work) {
       int32_t tokens = work.samples ? 1 : 0;
-      if (work.decode) tokens = static_cast<int32_t>(draw(1, work.tokens));
+      if (work.decode && work.tokens > 0) tokens = static_cast<int32_t>(draw(1, work.tokens));
       outputs.push_back({tokens, work.samples && random_.below(20) == 0});
     }
     const std::vector<SequenceWork> works(batch_->work.begin(), batch_->work.end());
@@ -404,6 +418,7 @@ SchedulerConfig draw_config(Role role) {
   config.max_waiting = *rc::gen::inRange<int64_t>(1, 12);
   config.draft_tokens = *rc::gen::inRange(0, 4);
   config.prefix_caching = *rc::gen::inRange(0, 4) != 0;
+  config.prefill_first = *rc::gen::inRange(0, 3) == 0;
   return config;
 }
 

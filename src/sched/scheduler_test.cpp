@@ -59,6 +59,28 @@ TEST(Scheduler, DecodesTakeTheirShareOfTheBudgetFirst) {
   EXPECT_EQ(b.batch->tokens, 32);
 }
 
+TEST(Scheduler, PromptsFirstLeavesDecodesOutOfTheStep) {
+  SchedulerConfig config = small();
+  config.prefill_first = true;
+  SchedulerBench b(config);
+  const Request first = b.maker.make(8, 100);
+  add(b, first);
+  b.step();
+  const Request second = b.maker.make(40, 2);
+  add(b, second);
+  for (const int32_t chunk : {32, 8}) {
+    ASSERT_NE(b.plan(), nullptr);
+    EXPECT_EQ(b.work(first.id)->tokens, 0);
+    EXPECT_EQ(b.work(second.id)->tokens, chunk);
+    EXPECT_EQ(b.batch->loads[0].decode_tokens, 0);
+    b.apply();
+  }
+  ASSERT_NE(b.plan(), nullptr);
+  EXPECT_EQ(b.work(first.id)->generated, 1) << "what sat out gained nothing";
+  EXPECT_EQ(b.batch->loads[0].decode_sequences, 2);
+  EXPECT_EQ(b.batch->tokens, 2);
+}
+
 TEST(Scheduler, FoundPrefixesAreNotComputed) {
   SchedulerBench b(small());
   const Request first = b.maker.make(22, 1, 5, 16);

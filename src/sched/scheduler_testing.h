@@ -56,7 +56,7 @@ struct SchedulerBench {
   void apply(int32_t gain = 1, bool end = false) {
     std::vector<SequenceOutput> outputs;
     for (const SequenceWork& work : batch->work) {
-      const int32_t tokens = work.decode ? gain : (work.samples ? 1 : 0);
+      const int32_t tokens = work.decode && work.tokens > 0 ? gain : (work.samples ? 1 : 0);
       outputs.push_back({tokens, end && work.samples});
     }
     scheduler.apply({outputs, Duration{}}, effects);
