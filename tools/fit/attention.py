@@ -1,7 +1,7 @@
 """Fits catalog/kernels/attention.toml on published kernel tables, by the C++ formula itself.
 
-python3 tools/fit/attention.py --measurements DIR [--check] [--halves] [--detail NAME]
---check: prints the errors of the constants as they stand; exits 1 when a fitted median is over 10 %.
+python3 tools/fit/attention.py --measurements DIR [--check] [--halves]
+--check: prints the errors of the constants as they stand; exits 1 if a fitted median is over 10 %.
 --halves: fits on half of the shapes, tests on the other half; and H100's constants on H200.
 """
 
@@ -54,41 +54,44 @@ CORES = {
     "ascend-910b2": 24, "ascend-910b3": 20, "ascend-910b4": 20, "ascend-910c": 24,
     "ascend-950pr": 32, "ascend-950dt": 36, "ascend-960": 64, "ascend-970": 64,
 }  # fmt: skip
+SAME_DIE = "same die; other kernels were measured on the H800"
+HOPPER_ALONE = "sparse attention and absorbed prefill were measured on Hopper alone"
 BLACKWELL = "no tables of GQA or sparse attention on it; shares of the nearest chip's peaks"
 OTHER = "no tables of it; shares of another vendor's or generation's peaks, launch and tile times"
 LIKE = {
-    "h100": (["h800"], "same die; tables of other kernels were measured on the H800"),
-    "h200": (["h100", "h800"], "same die; tables of other kernels were measured on the H800"),
+    "h100": (["h800"], SAME_DIE),
+    "h200": (["h100", "h800"], SAME_DIE),
     "h800": (["h100"], "same die"),
     "h20": (["h800", "h100"], "same generation, 78 of 132 SMs"),
-    "gb200": (["h800", "h100"], "sparse attention and absorbed prefill were measured on the H800 alone"),
+    "gb200": (["h800", "h100"], HOPPER_ALONE),
     "gb300": (["gb200", "h800", "h100"], BLACKWELL),
     "b200": (["gb200", "h800", "h100"], BLACKWELL),
     "b300": (["gb300", "gb200", "h800", "h100"], BLACKWELL),
     "rtx-pro-6000": (["gb200", "h800", "h100"], OTHER),
 }
 PUBLISHED = {
-    # CloudMatrix384: utilisation of MLA where compute or memory bounds it; the rest like the H800.
+    # Shares that give CloudMatrix384's utilisations at the shapes of tables.cloudmatrix(), where the
+    # lesser side takes its part too; the rest like the H800.
     "ascend-910c.mla_decode.bf16": (
-        {"memory_share": 0.841, "compute_share": 0.654},
+        {"memory_share": 0.855, "compute_share": 0.71},
         "h800.mla_decode.bf16",
         "arXiv 2506.12708v2, Tables 8 and 9: 65.4 % of 376 TFLOPS, 1,346 of 1,600 GB/s; floor, "
         "ramp and item time like FlashMLA on the H800",
     ),
 }
 
-HEAD = """# Constants of the attention kernels (src/cost/attention_kernel.h), written by tools/fit/attention.py.
+HEAD = """# Constants of the attention kernels (src/cost/attention_kernel.h): tools/fit/attention.py wrote them.
 # CHIP: cores (SMs, CUs, cube cores of one die); like: chips whose kernels stand for those that this
 # chip has no tables of, with shares of its own peaks (grade U, for the reason given).
-# CHIP.KERNEL.KV: kv = bf16 or fp8 (all 8-bit and 4-bit KV). Kernels: gqa, mha (as many KV heads as
+# CHIP.KERNEL.KV: kv = bf16 or fp8 (all KV of 8 and 4 bits). Kernels: gqa, mha (as many KV heads as
 # heads), mla (prefill not absorbed, decode absorbed), mla_absorbed, sparse (MLA on top-k rows), index.
 # Both kinds
 #   floor_us       an empty launch, microseconds
-#   compute_share  of the dense peak of `math`, the format that scores and values are multiplied in
+#   compute_share  of the dense peak of `math`, in which scores and values are multiplied
 # *_prefill
 #   softmax_ops    operations of the matrix unit that one score's softmax is worth
-#   passes         times that q, k, v and o rows cross memory (rotary embedding and the cache's write
-#                  are passes of their own)
+#   passes         times that q, k, v and o rows cross memory (rotary embedding and the write to
+#                  the cache are passes of their own)
 #   tile_us        a core's time to begin and end a tile of 128 queries of a head
 #   last_wave      share of the mean tile's time that is waited for at the end
 # *_decode
