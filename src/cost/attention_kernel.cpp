@@ -28,7 +28,7 @@ AttentionPrefillPlan::AttentionPrefillPlan(const AttentionShape& shape,
   tiles_per_sequence_ =
       shape.shares_tile ? shape.kv_heads * std::max(1.0, group / kTileQueries) : shape.query_heads;
   per_tile_ = constants.tile_us * kMicro / peaks.cores + pair * kTileQueries * kMaskedKeys;
-  last_wave_ = constants.last_wave * per_pair_ * peaks.cores;
+  longest_per_key_ = constants.longest_share * pair * kTileQueries * peaks.cores;
 }
 
 AttentionDecodePlan::AttentionDecodePlan(const AttentionShape& shape, double tokens_per_sequence,

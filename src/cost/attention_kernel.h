@@ -18,6 +18,7 @@ namespace weft {
 // v_dim = 0.
 struct AttentionShape {
   static constexpr double kUnlimited = 1e18;
+  static constexpr double kWindowTile = 128;  // keys that kernels read beyond a window
 
   double query_heads = 1;     // on this die
   double kv_heads = 1;        // on this die
@@ -25,7 +26,7 @@ struct AttentionShape {
   double v_dim = 128;         // values that one score weighs
   double row_bytes = 512;     // a key's K and V of one KV head, scales included
   double value_bytes = 2;     // of a value of queries and outputs
-  double limit = kUnlimited;  // keys a query attends at most: window, or top-k
+  double limit = kUnlimited;  // keys a query meets at most: top-k, or window + kWindowTile
   bool shares_tile = false;   // heads of one KV head fill a query tile together (absorbed MLA)
 };
 
@@ -43,15 +44,33 @@ struct AttentionPeaks {
   }
 };
 
+// Prefill work of one launch: sums over its chunks, and the longest.
+struct AttentionChunks {
+  double tokens = 0;     // computed now
+  double products = 0;   // queries x mean keys
+  double context = 0;    // KV tokens of earlier chunks
+  double sequences = 0;  // chunks
+  double longest = 0;    // not a sum: most keys that any query meets
+
+  // A RankLoad does not say how long the longest chunk is. One chunk with the same sums would end
+  // at sqrt(context^2 + 2 products) keys: exact for one, too long for several.
+  static AttentionChunks of(const RankLoad& load) {
+    const double context = static_cast<double>(load.prefill_context);
+    return {static_cast<double>(load.prefill_tokens), load.prefill_products, context,
+            static_cast<double>(load.prefill_sequences),
+            std::sqrt(context * context + 2 * load.prefill_products)};
+  }
+};
+
 // Prefill, flash attention (Dao, 2022) with causal masking, tiles of 128 queries of a head:
-//   floor + (passes - 1) x rows + sqrt(compute^2 + (rows + earlier)^2)
+//   floor + (passes - 1) x rows + sqrt(work^2 + longest^2 + (rows + earlier)^2)
+// work: (2 (qk + v) + softmax) operations per head, query and key at a share of the peak; half a
+//   tile of masked keys and a fill time per tile.
+// longest: a share of the time that one core takes for the tile that meets most keys; it bounds
+//   launches of fewer tiles than cores.
 // rows: bytes of q, k, v and o rows over the memory's peak. The kernel's own pass hides behind its
 //   products; rotary embedding and the write to the cache are passes before it.
 // earlier: KV of earlier chunks, read once.
-// compute: (2 (qk + v) + softmax) operations per head, query and key at a share of the peak; half a
-//   tile of masked keys and a fill time per tile; and a last wave that waits a share of the mean
-//   tile's time. The wave enters as the greatest lower bound that does not fall when tokens are
-//   added: x + y while x >= y, else 2 sqrt(x y).
 class AttentionPrefillPlan {
  public:
   static constexpr double kTileQueries = 128;
@@ -61,34 +80,29 @@ class AttentionPrefillPlan {
   AttentionPrefillPlan(const AttentionShape& shape, const AttentionPrefillConstants& constants,
                        const AttentionPeaks& peaks);
 
-  // `tokens` computed now, `products`: sum of queries x mean keys, `context`: KV tokens of earlier
-  // chunks, `sequences`: chunks. 0 without tokens.
-  [[nodiscard]] double seconds(double tokens, double products, double context,
-                               double sequences) const {
-    if (tokens <= 0) return 0;
-    const double pairs = std::min(products, limit_ * tokens);
-    const double tiles = std::max(tiles_per_token_ * tokens, tiles_per_sequence_ * sequences);
-    const double fill = per_tile_ * tiles;
-    const double wave = last_wave_ * pairs / tiles;
-    const double ends = wave <= fill ? fill + wave : 2 * std::sqrt(fill * wave);
-    const double compute = per_pair_ * pairs + ends;
-    const double memory = per_token_ * tokens + per_key_ * std::min(context, limit_ * sequences);
-    return floor_ + other_passes_ * tokens + std::sqrt(compute * compute + memory * memory);
-  }
-  [[nodiscard]] double seconds(const RankLoad& load) const {
-    return seconds(static_cast<double>(load.prefill_tokens), load.prefill_products,
-                   static_cast<double>(load.prefill_context), load.prefill_sequences);
+  // 0 without tokens.
+  [[nodiscard]] double seconds(const AttentionChunks& load) const {
+    if (load.tokens <= 0) return 0;
+    const double pairs = std::min(load.products, limit_ * load.tokens);
+    const double tiles =
+        std::max(tiles_per_token_ * load.tokens, tiles_per_sequence_ * load.sequences);
+    const double work = per_pair_ * pairs + per_tile_ * tiles;
+    const double longest = longest_per_key_ * std::min(load.longest, limit_);
+    const double memory =
+        per_token_ * load.tokens + per_key_ * std::min(load.context, limit_ * load.sequences);
+    return floor_ + other_passes_ * load.tokens +
+           std::sqrt(work * work + longest * longest + memory * memory);
   }
 
  private:
   double limit_ = AttentionShape::kUnlimited;
   double floor_ = 0;
-  double other_passes_ = 0;
+  double other_passes_ = 0;  // per token
   double per_token_ = 0;
   double per_pair_ = 0;
   double per_key_ = 0;
   double per_tile_ = 0;
-  double last_wave_ = 0;
+  double longest_per_key_ = 0;
   double tiles_per_token_ = 1;
   double tiles_per_sequence_ = 1;
 };
@@ -101,11 +115,9 @@ class AttentionPrefillPlan {
 //   padded to `kRowTile`, the least M of a matrix instruction.
 // waves: a (sequence, KV head) holds a core for item_us at least, half of it in proportion to the
 //   row's width; waves of items on all cores are whole.
-// A window is read in whole tiles: give `limit` = window + kWindowTile.
 class AttentionDecodePlan {
  public:
   static constexpr double kRowTile = 16;
-  static constexpr double kWindowTile = 128;  // keys
 
   AttentionDecodePlan() = default;
   // `tokens_per_sequence`: 1 + draft tokens.

@@ -41,7 +41,7 @@ AttentionPrefillConstants random_prefill(Random& random) {
   c.softmax_ops = between(random, 0, 500);
   c.passes = 1 + between(random, 0, 50) / 10;
   c.tile_us = between(random, 0, 40);
-  c.last_wave = between(random, 0, 30) / 10;
+  c.longest_share = between(random, 0, 30) / 10;
   return c;
 }
 
@@ -66,20 +66,13 @@ AttentionShape heads_of(double heads, double kv_heads, double dim) {
   return shape;
 }
 
-struct PrefillLoad {
-  double tokens, products, context, sequences;
-
-  [[nodiscard]] double seconds(const AttentionPrefillPlan& plan) const {
-    return plan.seconds(tokens, products, context, sequences);
-  }
-};
-
-PrefillLoad random_prefill_load(Random& random) {
-  PrefillLoad load{};
+AttentionChunks random_load(Random& random) {
+  AttentionChunks load;
   load.tokens = between(random, 1, 1 << random.below(17));
   load.products = load.tokens * between(random, 1, 20000) / 2;
   load.context = between(random, 0, 200000);
   load.sequences = between(random, 1, 64);
+  load.longest = between(random, 1, 200000);
   return load;
 }
 
@@ -88,14 +81,14 @@ TEST(AttentionPrefillPlan, NoFasterThanThePeaks) {
   for (int i = 0; i < kCases; ++i) {
     const AttentionShape shape = random_shape(random);
     const AttentionPrefillPlan plan(shape, random_prefill(random), kH100);
-    const PrefillLoad load = random_prefill_load(random);
+    const AttentionChunks load = random_load(random);
     const double pairs = std::min(load.products, shape.limit * load.tokens);
     const double width = shape.qk_dim + shape.v_dim;
     const double compute = 2 * shape.query_heads * width * pairs / kH100.operations;
     const double rows = shape.query_heads * width * 2 + shape.kv_heads * shape.row_bytes;
     const double keys = std::min(load.context, shape.limit * load.sequences);
     const double bytes = rows * load.tokens + shape.kv_heads * shape.row_bytes * keys;
-    ASSERT_GE(load.seconds(plan), kRounding * std::max(compute, bytes / kH100.memory)) << i;
+    ASSERT_GE(plan.seconds(load), kRounding * std::max(compute, bytes / kH100.memory)) << i;
   }
 }
 
@@ -103,11 +96,12 @@ TEST(AttentionPrefillPlan, MoreWorkTakesNoLessTime) {
   Random random(2);
   for (int i = 0; i < kCases; ++i) {
     const AttentionPrefillPlan plan(random_shape(random), random_prefill(random), kH100);
-    const PrefillLoad load = random_prefill_load(random);
-    PrefillLoad more = load;
-    double* const fields[] = {&more.tokens, &more.products, &more.context, &more.sequences};
-    *fields[random.below(4)] += between(random, 1, 4096);
-    ASSERT_GE(more.seconds(plan), kRounding * load.seconds(plan)) << i;
+    const AttentionChunks load = random_load(random);
+    AttentionChunks more = load;
+    double* const fields[] = {&more.tokens, &more.products, &more.context, &more.sequences,
+                              &more.longest};
+    *fields[random.below(5)] += between(random, 1, 4096);
+    ASSERT_GE(plan.seconds(more), kRounding * plan.seconds(load)) << i;
   }
 }
 
@@ -116,12 +110,12 @@ TEST(AttentionPrefillPlan, MoreHeadsTakeNoLessTime) {
   for (int i = 0; i < kCases; ++i) {
     AttentionShape shape = random_shape(random);
     const AttentionPrefillConstants constants = random_prefill(random);
-    const PrefillLoad load = random_prefill_load(random);
-    const double before = load.seconds(AttentionPrefillPlan(shape, constants, kH100));
+    const AttentionChunks load = random_load(random);
+    const double before = AttentionPrefillPlan(shape, constants, kH100).seconds(load);
     const double factor = between(random, 2, 8);
     shape.query_heads *= factor;
     if (flip(random)) shape.kv_heads *= factor;
-    const double after = load.seconds(AttentionPrefillPlan(shape, constants, kH100));
+    const double after = AttentionPrefillPlan(shape, constants, kH100).seconds(load);
     ASSERT_GE(after, kRounding * before) << i;
   }
 }
@@ -171,24 +165,35 @@ TEST(AttentionDecodePlan, DraftTokensReadKvOnce) {
 
 TEST(AttentionDecodePlan, AWindowEndsGrowth) {
   AttentionShape shape = heads_of(8, 1, 64);
-  shape.limit = 128 + AttentionDecodePlan::kWindowTile;
+  shape.limit = 128 + AttentionShape::kWindowTile;
   const AttentionDecodePlan plan(shape, 1, {5, 0.9, 10, 5, 0.6, 2, 1}, kH100);
   EXPECT_EQ(plan.seconds(16, 16 * 1000.0), plan.seconds(16, 16 * 100000.0));
   EXPECT_LT(plan.seconds(16, 16 * 100.0), plan.seconds(16, 16 * 1000.0));
 }
 
 TEST(AttentionPrefillPlan, NothingToDoTakesNoTime) {
-  EXPECT_EQ(AttentionPrefillPlan({}, {}, kH100).seconds(RankLoad{}), 0);
+  EXPECT_EQ(AttentionPrefillPlan({}, {}, kH100).seconds(AttentionChunks::of({})), 0);
   EXPECT_EQ(AttentionDecodePlan({}, 1, {}, kH100).seconds(RankLoad{}), 0);
+}
+
+TEST(AttentionPrefillPlan, ARankLoadOfOneChunkIsThatChunk) {
+  const AttentionPrefillPlan plan(heads_of(8, 1, 128), {10, 0.7, 100, 2, 2, 1}, kH100);
+  RankLoad load;
+  load.prefill_tokens = 512;
+  load.prefill_context = 30000;
+  load.prefill_products = 512 * (30000 + 513.0 / 2);
+  load.prefill_sequences = 1;
+  const double chunk = plan.seconds({512, load.prefill_products, 30000, 1, 30512});
+  EXPECT_NEAR(plan.seconds(AttentionChunks::of(load)) / chunk, 1, 1e-4);
 }
 
 TEST(AttentionPrefillPlan, APromptInChunksCostsAtLeastThePromptsProducts) {
   const AttentionShape shape = heads_of(32, 8, 128);
   const AttentionPrefillPlan plan(shape, {10, 0.7, 100, 2, 2, 1}, kH100);
-  const double whole = plan.seconds(8192, 8192.0 * 8193 / 2, 0, 1);
+  const double whole = plan.seconds({8192, 8192.0 * 8193 / 2, 0, 1, 8192});
   double parts = 0;
   for (double before = 0; before < 8192; before += 2048) {
-    parts += plan.seconds(2048, 2048 * (before + 2049.0 / 2), before, 1);
+    parts += plan.seconds({2048, 2048 * (before + 2049.0 / 2), before, 1, before + 2048});
   }
   EXPECT_GT(parts, whole);
   EXPECT_LT(parts, 1.3 * whole);

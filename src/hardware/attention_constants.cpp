@@ -53,7 +53,7 @@ AttentionConstants::Prefill read_prefill(ConfigTable table, const std::string& c
   c.softmax_ops = table.number("softmax_ops", kTime);
   c.passes = table.number("passes", kCount);
   c.tile_us = table.number("tile_us", kTime);
-  c.last_wave = table.number("last_wave", kTime);
+  c.longest_share = table.number("longest_share", kTime);
   read_origin(table, fit, chip);
   return fit;
 }

@@ -18,7 +18,7 @@ struct AttentionPrefillConstants {
   double softmax_ops = 0;    // operations of the matrix unit that one score's softmax is worth
   double passes = 1;         // times that q, k, v and o rows cross memory
   double tile_us = 0;        // a core's time to begin and end a tile of 128 queries
-  double last_wave = 0;      // share of the mean tile's time that is waited for at the end
+  double longest_share = 0;  // of one core's time for the tile that meets most keys
 };
 
 struct AttentionDecodeConstants {

@@ -36,7 +36,7 @@ PREFILL = {
     "softmax_ops": (0, 1000, 100),
     "passes": (1, 6, 2),
     "tile_us": (0, 40, 2),
-    "last_wave": (0, 3, 0.5),
+    "longest_share": (0, 2, 0.9),
 }
 DECODE = {
     "floor_us": (0, 40, 6),
@@ -70,8 +70,8 @@ LIKE = {
     "rtx-pro-6000": (["gb200", "h800", "h100"], OTHER),
 }
 PUBLISHED = {
-    # Shares that give CloudMatrix384's utilisations at the shapes of tables.cloudmatrix(), where the
-    # lesser side takes its part too; the rest like the H800.
+    # Shares that give CloudMatrix384's utilisations at the shapes of tables.cloudmatrix(), where
+    # the lesser side takes its part too; the rest like the H800.
     "ascend-910c.mla_decode.bf16": (
         {"memory_share": 0.855, "compute_share": 0.71},
         "h800.mla_decode.bf16",
@@ -80,11 +80,12 @@ PUBLISHED = {
     ),
 }
 
-HEAD = """# Constants of the attention kernels (src/cost/attention_kernel.h): tools/fit/attention.py wrote them.
+HEAD = """# Constants of the attention kernels of src/cost/attention_kernel.h, by tools/fit/attention.py.
 # CHIP: cores (SMs, CUs, cube cores of one die); like: chips whose kernels stand for those that this
 # chip has no tables of, with shares of its own peaks (grade U, for the reason given).
 # CHIP.KERNEL.KV: kv = bf16 or fp8 (all KV of 8 and 4 bits). Kernels: gqa, mha (as many KV heads as
-# heads), mla (prefill not absorbed, decode absorbed), mla_absorbed, sparse (MLA on top-k rows), index.
+# heads), mla (prefill not absorbed, decode absorbed), mla_absorbed, sparse (MLA on top-k rows) and
+# index (their scores).
 # Both kinds
 #   floor_us       an empty launch, microseconds
 #   compute_share  of the dense peak of `math`, in which scores and values are multiplied
@@ -93,14 +94,14 @@ HEAD = """# Constants of the attention kernels (src/cost/attention_kernel.h): to
 #   passes         times that q, k, v and o rows cross memory (rotary embedding and the write to
 #                  the cache are passes of their own)
 #   tile_us        a core's time to begin and end a tile of 128 queries of a head
-#   last_wave      share of the mean tile's time that is waited for at the end
+#   longest_share  of one core's time for the tile that meets most keys
 # *_decode
 #   memory_share   of the peak bandwidth, many bytes in flight
 #   ramp_us        until enough bytes are in flight, and the merge of splits
 #   half_us        memory time at which half of the ramp is paid
 #   item_us        a core's least time for one sequence and KV head, rows of 256 values
 #   row_passes     times that q and o rows cross memory
-# range_sequences, range_keys: what was measured (keys: tokens of a prompt, or context of a sequence).
+# range_sequences, range_keys: what was measured (keys: of a prompt, or context of a sequence).
 """
 
 

@@ -19,15 +19,16 @@ weft::AttentionShape shape_of(const double* s) {
 
 }  // namespace
 
-// shapes: 8 per row; loads: tokens, products, context, sequences; peaks: operations, memory, cores.
+// shapes: 8 per row; loads: tokens, products, context, sequences, longest; peaks: operations,
+// memory, cores.
 extern "C" void prefill_seconds(const double* c, const double* peaks, const double* shapes,
                                 const double* loads, int count, double* out) {
   const weft::AttentionPrefillConstants constants{c[0], c[1], c[2], c[3], c[4], c[5]};
   const weft::AttentionPeaks peak{peaks[0], peaks[1], peaks[2]};
   for (int i = 0; i < count; ++i) {
     const weft::AttentionPrefillPlan plan(shape_of(shapes + 8L * i), constants, peak);
-    const double* load = loads + 4L * i;
-    out[i] = plan.seconds(load[0], load[1], load[2], load[3]);
+    const double* load = loads + 5L * i;
+    out[i] = plan.seconds({load[0], load[1], load[2], load[3], load[4]});
   }
 }
 

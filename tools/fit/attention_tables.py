@@ -57,7 +57,7 @@ def make(chip, kernel, kv, math, source, shape, sequences, queries, keys, us, ea
     if kernel.endswith("prefill"):
         tokens = sequences * queries
         products = tokens * (earlier + (queries + 1) / 2)
-        loads = stack(tokens, products, sequences * earlier, sequences)
+        loads = stack(tokens, products, sequences * earlier, sequences, keys)
     else:
         loads = stack(sequences, sequences * keys, queries)
     shapes = np.broadcast_to(shape, (len(loads), 8)).astype(float)
@@ -212,7 +212,7 @@ def infersim_mla(root, chip):
     yield make(
         chip, "mla_prefill", "bf16", "bf16", "InferSim mla/prefill",
         shape_of(128, 128, 192, 128, 640), 1, d.seq_len, d.seq_len, d.latency_us,
-        free=["compute_share", "tile_us"], base="h800.gqa_prefill.bf16",
+        free=["compute_share", "tile_us"], base="h800.gqa_prefill.bf16", given={"passes": 1},
     )
 
 
@@ -237,7 +237,7 @@ def infersim_sparse(root):
     yield make(
         "h800", "index_prefill", "fp8", "fp8", "InferSim dsa/prefill/logits-64-128", keys, 1,
         d.s_q, d.s_kv, d.latency_us, d.s_kv - d.s_q, free=["compute_share", "tile_us"],
-        base="h100.mla_absorbed_prefill.bf16",
+        base="h100.mla_absorbed_prefill.bf16", given={"softmax_ops": 0},
     )
     d = read(f"{dsa}/decode/h800/logits-64-128.csv")
     yield make(
@@ -255,15 +255,12 @@ def frontier(root):
     d = d.assign(heads=128 // tp, kv_heads=(8 // tp).clip(lower=1))
     source = "Frontier attention_kernel_only (FlashInfer)"
     d = d[d.is_prefill]
-    every = make(
+    yield make(
         "h800", "gqa_prefill", "bf16", "bf16", source,
         shape_of(d.heads, d.kv_heads, 128, 128, 512), 1, d.prefill_chunk_size,
         d.kv_cache_size + d.prefill_chunk_size, d["time_stats.attn_prefill.median"] * 1e3,
         d.kv_cache_size,
     )
-    fills = (d.heads * np.ceil(d.prefill_chunk_size / 128)).to_numpy() >= 132
-    yield select(every, fills, "")
-    yield select(every, ~fills, "fewer tiles than SMs")
 
 
 def cloudmatrix():
