@@ -21,6 +21,7 @@ constexpr NumberRange kCount = {.min = 1};
 
 template <class Fit>
 using Slots = std::array<std::array<std::optional<Fit>, 2>, kPrefillKernels>;
+static_assert(kPrefillKernels == kDecodeKernels, "Slots serve both");
 
 // What a chip's own tables say.
 struct OwnTables {

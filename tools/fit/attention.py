@@ -239,7 +239,9 @@ def write(fitter, groups):
     names = list(groups) + list(PUBLISHED)
     text = HEAD
     for chip in sorted(fitter.chips):
-        like, reason = LIKE.get(chip, (["h800", "h100"], OTHER))
+        like, reason = LIKE.get(chip, (["h100", "h800"], OTHER))
+        if chip.startswith("ascend") and chip != "ascend-910c":
+            like = ["ascend-910c", *like]
         text += f"\n[{chip}]\ncores = {CORES[chip]}\n"
         quoted = ", ".join(f'"{c}"' for c in like)
         text += f'like = [{quoted}]\ngrade = "U"\nreason = "{reason}"\n'
