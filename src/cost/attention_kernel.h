@@ -1,0 +1,159 @@
+// Attention kernels: seconds of one layer's prefill or decode attention on one die, from the sums
+// of a rank's load. Projections are matrix products, and not here.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "hardware/attention_constants.h"
+#include "hardware/hardware.h"
+#include "model/batch.h"
+
+namespace weft {
+
+// What one die computes in one layer. GQA: K and V of head_dim per KV head, qk_dim = v_dim =
+// head_dim. MLA prefill without absorption: qk = nope + rope, v = v_dim, kv_heads = query_heads.
+// MLA absorbed (decode, and V3.2's selected rows): one KV head, qk = kv_lora + rope, v = kv_lora.
+// Index scores (V3.2 lightning indexer): query_heads = index heads, one KV head, qk = index_dim,
+// v_dim = 0.
+struct AttentionShape {
+  static constexpr double kUnlimited = 1e18;
+  static constexpr double kWindowTile = 128;  // keys that kernels read beyond a window
+
+  double query_heads = 1;     // on this die
+  double kv_heads = 1;        // on this die
+  double qk_dim = 128;        // values that one score multiplies
+  double v_dim = 128;         // values that one score weighs
+  double row_bytes = 512;     // a key's K and V of one KV head, scales included
+  double value_bytes = 2;     // of a value of queries and outputs
+  double limit = kUnlimited;  // keys a query meets at most: top-k, or window + kWindowTile
+  bool shares_tile = false;   // heads of one KV head fill a query tile together (absorbed MLA)
+};
+
+// Dense peaks of one die: what shares are shares of.
+struct AttentionPeaks {
+  double operations = 0;  // per second, in the format that attention multiplies in
+  double memory = 0;      // bytes per second
+  double cores = 1;       // SMs, CUs or cube cores
+
+  // `math`: BF16, or the 8-bit format of the chip where the kernel multiplies in 8 bits
+  // (AttentionFit::eight_bit_math); BF16 where the chip has not got it.
+  static AttentionPeaks of(const Chip& chip, double cores, Format math) {
+    const double own = chip.ops(math);
+    return {own > 0 ? own : chip.ops(Format::kBf16), chip.memory_bandwidth, cores};
+  }
+};
+
+// Prefill work of one launch: sums over its chunks, and the longest.
+struct AttentionChunks {
+  double tokens = 0;     // computed now
+  double products = 0;   // queries x mean keys
+  double context = 0;    // KV tokens of earlier chunks
+  double sequences = 0;  // chunks
+  double longest = 0;    // not a sum: most keys that any query meets
+
+  // A RankLoad does not say how long the longest chunk is. One chunk with the same sums would end
+  // at sqrt(context^2 + 2 products) keys: exact for one, too long for several.
+  static AttentionChunks of(const RankLoad& load) {
+    const double context = static_cast<double>(load.prefill_context);
+    return {static_cast<double>(load.prefill_tokens), load.prefill_products, context,
+            static_cast<double>(load.prefill_sequences),
+            std::sqrt(context * context + 2 * load.prefill_products)};
+  }
+};
+
+// Prefill, flash attention (Dao, 2022) with causal masking, tiles of 128 queries of a head:
+//   floor + (passes - 1) x rows + sqrt(work^2 + longest^2 + (rows + earlier)^2)
+// work: (2 (qk + v) + softmax) operations per head, query and key at a share of the peak; half a
+//   tile of masked keys and a fill time per tile.
+// longest: a share of the time that one core takes for the tile that meets most keys; it bounds
+//   launches of fewer tiles than cores.
+// rows: bytes of q, k, v and o rows over the memory's peak. The kernel's own pass hides behind its
+//   products; rotary embedding and the write to the cache are passes before it.
+// earlier: KV of earlier chunks, read once.
+class AttentionPrefillPlan {
+ public:
+  static constexpr double kTileQueries = 128;
+  static constexpr double kMaskedKeys = kTileQueries / 2;
+
+  AttentionPrefillPlan() = default;
+  AttentionPrefillPlan(const AttentionShape& shape, const AttentionPrefillConstants& constants,
+                       const AttentionPeaks& peaks);
+
+  // 0 without tokens.
+  [[nodiscard]] double seconds(const AttentionChunks& load) const {
+    if (load.tokens <= 0) return 0;
+    const double pairs = std::min(load.products, limit_ * load.tokens);
+    const double tiles =
+        std::max(tiles_per_token_ * load.tokens, tiles_per_sequence_ * load.sequences);
+    const double work = per_pair_ * pairs + per_tile_ * tiles;
+    const double longest = longest_per_key_ * std::min(load.longest, limit_);
+    const double memory =
+        per_token_ * load.tokens + per_key_ * std::min(load.context, limit_ * load.sequences);
+    return floor_ + other_passes_ * load.tokens +
+           std::sqrt(work * work + longest * longest + memory * memory);
+  }
+
+ private:
+  double limit_ = AttentionShape::kUnlimited;
+  double floor_ = 0;
+  double other_passes_ = 0;  // per token
+  double per_token_ = 0;
+  double per_pair_ = 0;
+  double per_key_ = 0;
+  double per_tile_ = 0;
+  double longest_per_key_ = 0;
+  double tiles_per_token_ = 1;
+  double tiles_per_sequence_ = 1;
+};
+
+// Decode, split over keys (flash-decoding, Dao et al., 2023; FlashMLA, DeepSeek, 2025):
+//   floor + ((m^2 + compute^2)^2 + waves^4)^(1/4),  m = memory + ramp x memory / (memory + half)
+// memory: KV rows once per sequence, whatever the tokens per sequence, and q and o rows, at a share
+//   of the peak; the ramp is the time until enough bytes are in flight and the merge of splits.
+// compute: 2 (qk + v) operations per head, query and key; the query rows that share a KV head are
+//   padded to `kRowTile`, the least M of a matrix instruction.
+// waves: a (sequence, KV head) holds a core for item_us at least, half of it in proportion to the
+//   row's width; waves of items on all cores are whole.
+class AttentionDecodePlan {
+ public:
+  static constexpr double kRowTile = 16;
+
+  AttentionDecodePlan() = default;
+  // `tokens_per_sequence`: 1 + draft tokens.
+  AttentionDecodePlan(const AttentionShape& shape, double tokens_per_sequence,
+                      const AttentionDecodeConstants& constants, const AttentionPeaks& peaks);
+
+  // `context`: sum over sequences of the KV tokens read. 0 without sequences.
+  [[nodiscard]] double seconds(double sequences, double context) const {
+    if (sequences <= 0) return 0;
+    const double keys = std::min(context, limit_ * sequences);
+    const double memory = per_key_ * keys + per_sequence_ * sequences;
+    const double compute = compute_per_key_ * keys;
+    const double waves = per_wave_ * rounded_up(waves_per_sequence_ * sequences);
+    const double ramped = memory + ramp_ * memory / (memory + half_);
+    const double flow = ramped * ramped + compute * compute;
+    const double busy = waves * waves;
+    return floor_ + std::sqrt(std::sqrt(flow * flow + busy * busy));
+  }
+  [[nodiscard]] double seconds(const RankLoad& load) const {
+    return seconds(load.decode_sequences, static_cast<double>(load.decode_context));
+  }
+
+ private:
+  static double rounded_up(double x) {
+    return static_cast<double>(static_cast<int64_t>(x + (1 - 1e-9)));
+  }
+
+  double limit_ = AttentionShape::kUnlimited;
+  double floor_ = 0;
+  double ramp_ = 0;
+  double half_ = 1;
+  double per_key_ = 0;
+  double per_sequence_ = 0;
+  double compute_per_key_ = 0;
+  double per_wave_ = 0;
+  double waves_per_sequence_ = 0;
+};
+
+}  // namespace weft
