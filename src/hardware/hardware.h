@@ -18,6 +18,7 @@ struct Chip {
   std::string name;   // catalog name: "ascend-910c"
   std::string title;  // as people write it: "Ascend 910C"
   int dies = 1;
+  double cores = 1;                           // per die: SMs, CUs or cube cores
   std::array<double, kFormats> matrix_ops{};  // dense multiply-adds count two; 0: not supported
   double memory_bytes = 0;                    // per die
   double memory_bandwidth = 0;                // per die, bytes/s
