@@ -398,6 +398,11 @@ bool ConfigTable::is_text(std::string_view key) const {
   return node != nullptr && as_node(node).is_string();
 }
 
+bool ConfigTable::is_number(std::string_view key) const {
+  const void* node = peek(key);
+  return node != nullptr && as_node(node).is_number();
+}
+
 std::vector<std::string> ConfigTable::keys() const {
   std::vector<std::string> out;
   for (const auto& [key, node] : as_table(node_)) out.emplace_back(key.str());
@@ -417,6 +422,12 @@ std::optional<Error> ConfigTable::finish() {
     }
   }
   return std::nullopt;
+}
+
+std::optional<Error> ConfigTable::finish_apart() {
+  auto error = finish();
+  file_->state_->error.reset();
+  return error;
 }
 
 }  // namespace weft

@@ -60,6 +60,7 @@ class ConfigTable {
   [[nodiscard]] bool has(std::string_view key) const;
   // The value is a string (not a number or table).
   [[nodiscard]] bool is_text(std::string_view key) const;
+  [[nodiscard]] bool is_number(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> keys() const;  // in the order of the alphabet
 
   // Records "file:line: key: message" unless an earlier error stands.
@@ -67,6 +68,8 @@ class ConfigTable {
   // The first error so far, in this table or any other of the file; or a key of this table (or of
   // a table taken from it) that nobody asked for.
   [[nodiscard]] std::optional<Error> finish();
+  // The same, then the file forgets its first error, so that its other tables stand on their own.
+  [[nodiscard]] std::optional<Error> finish_apart();
   // "file:line" of the key, or of the table.
   [[nodiscard]] std::string where(std::string_view key = {}) const;
   [[nodiscard]] const ConfigFile& file() const { return *file_; }

@@ -288,5 +288,15 @@ TEST(Config, TheDocumentWritesItselfWithItsOverrides) {
   EXPECT_EQ(again.root().text("name"), "a");
 }
 
+TEST(Config, TablesOfOneFileCanStandOnTheirOwn) {
+  auto file = ConfigFile::parse("[[case]]\nid = 1\n[[case]]\nid = \"b\"\n", "f.toml");
+  auto tables = file->root().tables("case");
+  ASSERT_EQ(tables.size(), 2U);
+  EXPECT_EQ(tables[0].text("id"), "");
+  EXPECT_EQ(tables[0].finish_apart()->message, "f.toml:2: case[0].id: found 1, expected a string");
+  EXPECT_EQ(tables[1].text("id"), "b");
+  EXPECT_FALSE(tables[1].finish_apart().has_value());
+}
+
 }  // namespace
 }  // namespace weft

@@ -209,8 +209,8 @@ void read_made(ConfigTable& table, const std::string& base_folder, WorkloadSpec&
                "trace = \"FILE\", or servegen = \"FILE\"");
   }
   spec.arrivals = read_arrivals(table.table("arrivals"));
-  spec.input = read_lengths(table.table("input_tokens"), base_folder);
-  spec.output = read_lengths(table.table("output_tokens"), base_folder);
+  spec.input = read_length_spec(table, "input_tokens", base_folder);
+  spec.output = read_length_spec(table, "output_tokens", base_folder);
   if (auto conversations = table.find_table("conversations")) {
     spec.conversations = read_conversations(*conversations);
     const double live = spec.arrivals->rate * spec.conversations->think_s;
@@ -257,6 +257,14 @@ void read_common(ConfigTable& table, WorkloadSpec& spec) {
 }
 
 }  // namespace
+
+LengthSpec read_length_spec(ConfigTable& table, std::string_view key,
+                            const std::string& base_folder) {
+  if (!table.is_number(key)) return read_lengths(table.table(key), base_folder);
+  LengthSpec fixed;
+  fixed.mean = table.number(key, {.min = 1, .max = static_cast<double>(kMostTokens)});
+  return fixed;
+}
 
 Result<WorkloadSpec> read_workload_spec(ConfigTable table, const std::string& base_folder) {
   WorkloadSpec spec;

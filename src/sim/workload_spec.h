@@ -75,6 +75,10 @@ struct WorkloadSpec {
   double deadline_s = 0;
 };
 
+// The length distribution under `key`: a table as in a scenario, or a number for a fixed length.
+LengthSpec read_length_spec(ConfigTable& table, std::string_view key,
+                            const std::string& base_folder);
+
 // Reads and checks the whole table; file names are resolved (see find_trace_file) but not opened.
 Result<WorkloadSpec> read_workload_spec(ConfigTable table, const std::string& base_folder);
 
