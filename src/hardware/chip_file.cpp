@@ -86,6 +86,7 @@ Result<Record<Network>> read_network(ConfigFile& file, const std::string& name) 
   network.port_per_node = figures.has("node_gb_per_s");
   const double raw =
       figures.number(network.port_per_node ? "node_gb_per_s" : "gb_per_s", kPositive) * kGiga;
+  network.raw_bandwidth = raw;
   network.port_bandwidth = raw * figures.number("efficiency", kShare);
   network.latency = seconds(figures.number("latency_us") * 1e-6);
   if (auto error = figures.table().finish()) return *error;

@@ -23,6 +23,7 @@ Link Network::link_of_die(int dies_per_package, int packages_per_node) const {
   out.name = link;
   out.bandwidth = port_bandwidth / sharers;
   out.write_bandwidth = out.bandwidth;
+  out.raw_bandwidth = raw_bandwidth / sharers;
   out.latency = latency;
   out.latency_far = latency;
   return out;

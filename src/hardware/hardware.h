@@ -42,6 +42,11 @@ struct Link {
   Duration latency;            // first byte, peers in one node
   Duration latency_far;        // first byte, peers in different nodes of the domain
   double write_bandwidth = 0;  // as bandwidth, for writes to the peer; reads where they differ
+  double raw_bandwidth = 0;    // one way, per die, on the wire; 0: as bandwidth
+
+  [[nodiscard]] double wire() const {
+    return raw_bandwidth > bandwidth ? raw_bandwidth : bandwidth;
+  }
 };
 
 // A named network between servers: a port per package, or a port per node that its packages share.
@@ -52,6 +57,7 @@ struct Network {
   double port_bandwidth = 0;  // bytes/s, one way, usable share included
   bool port_per_node = false;
   Duration latency;
+  double raw_bandwidth = 0;  // of the port, on the wire
 
   // What one die has of it. A node's port is divided evenly among the node's dies.
   [[nodiscard]] Link link_of_die(int dies_per_package, int packages_per_node) const;

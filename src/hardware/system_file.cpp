@@ -52,6 +52,7 @@ void replace_chip(SystemRecord& record, const Chip& chip) {
   for (Link* link : {&system.scale_up, &system.scale_out, &system.host}) {
     link->bandwidth *= share;
     link->write_bandwidth *= share;
+    link->raw_bandwidth *= share;
   }
   system.system_power_w = 0;
   system.price_per_hour = 0;
@@ -77,6 +78,7 @@ Link read_link(ConfigTable table, std::string_view key, SystemRecord& record,
   link.name = reader.table().text("name");
   const double raw = reader.number("gb_per_s", kPositive) * kGiga / record.thing.chip.dies;
   const double efficiency = reader.number("efficiency", kShare);
+  link.raw_bandwidth = raw;
   link.bandwidth = raw * efficiency;
   link.write_bandwidth = raw * reader.number("write_efficiency", efficiency, kShare);
   const double near = reader.number("latency_us");
