@@ -1,10 +1,6 @@
 // Time of collective operations by kind of software. Alpha-beta with the algorithms that libraries
-// choose from (Thakur, Rabenseifner and Gropp, 2005; NCCL's protocols: Hu et al., arXiv
-// 2507.04786): seconds = the least of a few lines, each start + hops x step + bytes x passes /
-// (wire x share). Shares are at most 1, so that no line is faster than the wire. Bytes are those of
-// the tensor that every die ends up with (all-reduce, all-gather), begins with (reduce-scatter,
-// all-to-all) or sends. A plan is built once; a look-up costs a few nanoseconds and grows with the
-// bytes.
+// choose from (Thakur, Rabenseifner and Gropp, 2005; NCCL's protocols: arXiv 2507.04786):
+// seconds = the least of a few lines, each start + hops x step + bytes x passes / (wire x share).
 #pragma once
 
 #include <algorithm>
@@ -14,6 +10,10 @@
 #include "hardware/link_constants.h"
 
 namespace weft {
+
+// Bytes are those of the tensor that every die ends up with (all-reduce, all-gather), begins with
+// (reduce-scatter, all-to-all) or sends. Shares are at most 1, so no line is faster than the wire.
+// A plan is built once; a look-up takes a few nanoseconds and never falls with the bytes.
 
 // Which all-reduce an engine calls below its limit; other collectives always are the library's.
 enum class CollectiveSoftware { kLibrary, kCustom, kTrtllm };

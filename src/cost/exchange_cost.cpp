@@ -50,19 +50,14 @@ ExchangePlan plan(const System& system, const ExchangeConstants& constants,
   const double share = std::min(kernel.share, kernel.peer_share * std::max(1, reach.inside - 1));
   const double inside = copies.inside * row / (wire * share);
   const double outside = copies.outside * row / (system.scale_out.wire() * kernel.out_share);
-  double work = kernel.token;
-  if (kernel.copy_share > 0) work += copies.all * row / (wire * kernel.copy_share);
-  if (kernel.row_share > 0) work += row / (wire * kernel.row_share);
-  if (kernel.out_copy_share > 0 && reach.domains > 1) {
-    work += copies.domains * row / (wire * kernel.out_copy_share);
-  }
+  double work = kernel.token + row * (copies.all * kernel.copy + kernel.row);
+  if (reach.domains > 1) work += row * copies.domains * kernel.out_copy;
   work /= workers(constants, route);
   const double transfer = std::max(inside, outside);
 
   ExchangePlan out;
-  out.fixed = kernel.start + kernel.per_expert * route.experts +
+  out.fixed = kernel.start + kernel.fill * row + kernel.per_expert * route.experts +
               kernel.per_doubling * doublings(route.dies);
-  if (kernel.fill_share > 0) out.fixed += row / (wire * kernel.fill_share);
   if (reach.domains > 1 || route.is_out_only) {
     out.fixed += kernel.out_start + kernel.out_per_doubling * doublings(reach.domains);
   }
@@ -94,10 +89,10 @@ ExchangeCopies exchange_copies(const System& system, const ExchangeRoute& route)
       break;
   }
   const double dies = distinct(n, route.copies, route.is_even);
-  const double domains = distinct(reach.domains, route.copies, route.is_even);
-  const double far = domains * others(reach.domains);
-  return {dies, dies * others(reach.inside), std::min(route.domain_limit, far),
-          std::min(route.domain_limit, domains)};
+  // Of the domains that a token goes to, its own is one with a domain's chance.
+  const double domains =
+      std::min(route.domain_limit, distinct(reach.domains, route.copies, route.is_even));
+  return {dies, dies * others(reach.inside), domains * others(reach.domains), domains};
 }
 
 ExchangeRow exchange_row(ExchangeSoftware software, Format dispatch, double hidden) {

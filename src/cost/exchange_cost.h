@@ -1,9 +1,7 @@
 // Time of an expert group's dispatch and combine by kind of software:
 //   seconds = fixed(experts, dies, domains) + tokens x (longer + exposed x shorter),
-// of a transfer (the busier of the scale-up and the scale-out link) and the cores' work. Kernels:
-// DeepEP low-latency (every copy travels alone) and normal (once per domain, then fans out);
-// TensorRT-LLM's NVLink all-to-all (once per die); CloudMatrix's FusedDispatch and FusedCombine
-// (CM section 4.2.1, arXiv 2506.12708v2). Linear in the tokens, so that a plan costs nanoseconds.
+// of a transfer (the busier of the scale-up and the scale-out link) and the cores' work. Linear in
+// the tokens, so that a plan costs nanoseconds.
 #pragma once
 
 #include "hardware/hardware.h"
@@ -12,6 +10,10 @@
 
 namespace weft {
 
+// DeepEP's low-latency kernels send every copy alone, its normal kernels once per domain, to fan
+// out there (deepseek-ai/DeepEP, docs/legacy.md); TensorRT-LLM's NVLink all-to-all sends once per
+// die; CloudMatrix's FusedDispatch and FusedCombine each copy (CM section 4.2.1, arXiv
+// 2506.12708v2).
 struct ExchangeRoute {
   ExchangeSoftware software = ExchangeSoftware::kDeepEpLowLatency;
   int dies = 1;               // expert-parallel ranks

@@ -39,7 +39,8 @@ TEST(ExchangeCost, LowLatencyCopiesTravelAlone) {
 TEST(ExchangeCost, NormalCopiesLeaveOncePerDomain) {
   ExchangeRoute route{.software = kNormal, .dies = 64, .domain_limit = 4};
   const ExchangeCopies copies = exchange_copies(h800(64), route);
-  EXPECT_DOUBLE_EQ(copies.outside, 4);
+  EXPECT_DOUBLE_EQ(copies.outside, 3.5);
+  EXPECT_DOUBLE_EQ(copies.domains, 4);
   route.domain_limit = 1e9;
   EXPECT_NEAR(exchange_copies(h800(64), route).outside, 8 * (1 - 0.3436) * 7 / 8, 1e-3);
   route.dies = 8;

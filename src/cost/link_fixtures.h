@@ -51,8 +51,8 @@ inline ExchangeConstants exchange_constants() {
   }
   ExchangePair& normal = c.software[static_cast<int>(ExchangeSoftware::kDeepEpNormal)];
   for (ExchangeKernelConstants* kernel : {&normal.dispatch, &normal.combine}) {
-    kernel->copy_share = 0.06;
-    kernel->out_copy_share = 0.1;
+    kernel->copy = 80e-12;
+    kernel->out_copy = 40e-12;
   }
   c.software[static_cast<int>(ExchangeSoftware::kDeepEpLowLatency)].dispatch.token = 1.4e-6;
   return c;

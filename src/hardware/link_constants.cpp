@@ -12,8 +12,7 @@ namespace {
 constexpr double kMicro = 1e-6;
 constexpr NumberRange kTime = {.min = 0};
 constexpr NumberRange kShareOrNone = {.min = 0, .max = 1};
-// Work of one core may be lighter than the link; it is no transfer.
-constexpr NumberRange kRate = {.min = 0, .max = 100};
+constexpr double kKibi = 1024;
 
 // Reads one table into members that hold the other chip's values, if there is one.
 class Fields {
@@ -24,7 +23,9 @@ class Fields {
     member = number(key, member / kMicro, kTime) * kMicro;
   }
   void share(const char* key, double& member) { member = number(key, member, kShareOrNone); }
-  void rate(const char* key, double& member) { member = number(key, member, kRate); }
+  void per_byte(const char* key, double& member) {
+    member = number(key, member / kMicro * kKibi, kTime) * kMicro / kKibi;
+  }
   double number(const char* key, double base, NumberRange range) {
     return has_base_ ? table_.number(key, base, range) : table_.number(key, range);
   }
@@ -90,11 +91,11 @@ void read_exchange_kernel(ConfigTable table, bool has_base, ExchangeKernelConsta
   fields.share("share", kernel.share);
   fields.share("peer_share", kernel.peer_share);
   fields.share("out_share", kernel.out_share);
-  fields.rate("copy_share", kernel.copy_share);
-  fields.rate("row_share", kernel.row_share);
+  fields.per_byte("copy_us_per_kib", kernel.copy);
+  fields.per_byte("row_us_per_kib", kernel.row);
   fields.time("token_us", kernel.token);
-  fields.rate("fill_share", kernel.fill_share);
-  fields.rate("out_copy_share", kernel.out_copy_share);
+  fields.per_byte("fill_us_per_kib", kernel.fill);
+  fields.per_byte("out_copy_us_per_kib", kernel.out_copy);
   fields.share("exposed", kernel.exposed);
 }
 

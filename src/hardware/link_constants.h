@@ -77,16 +77,13 @@ struct ExchangeKernelConstants {
   double share = 0;             // of the scale-up link
   double peer_share = 1;        // of the same, to one peer
   double out_share = 0;         // of the scale-out link
-  // A core's work: its rate over copies and over a token's own row, as shares of the scale-up
-  // link, and its time for a token. 0: none.
-  double copy_share = 0;
-  double row_share = 0;
-  double token = 0;
-  // A group's first row passes one core alone: that core's rate as a share. 0: hidden.
-  double fill_share = 0;
-  // The same over copies that go to another domain, and there to a forwarder.
-  double out_copy_share = 0;
-  double exposed = 0;  // what of the shorter of work and transfer is not hidden by the longer
+  // A core's work. Its rate is its own and not the link's: H100, H800 and B200 are near each other.
+  double copy = 0;      // seconds per byte of the copies
+  double row = 0;       // seconds per byte of a token's own row
+  double token = 0;     // seconds per token
+  double fill = 0;      // seconds per byte of a group's first row, which passes one core alone
+  double out_copy = 0;  // as copy, of those to each domain, where a forwarder takes them
+  double exposed = 0;   // what of the shorter of work and transfer is not hidden by the longer
 };
 
 enum class ExchangeSoftware {

@@ -39,6 +39,7 @@ def fit_collectives(data):
 def fit_exchange(data):
     """Constants by chip, software and direction. Between nodes: with what is inside held fixed."""
     out = {}
+    data = [table for table in data if table.is_fitted]
     for key in sorted({table.key for table in data}):
         model = comm_model.Exchange()
         tables = [table for table in data if table.key == key]

@@ -97,11 +97,11 @@ extern "C" void weft_exchange(const double* link, const double* cores, const dou
   k.share = kernel[5];
   k.peer_share = kernel[6];
   k.out_share = kernel[7];
-  k.copy_share = kernel[8];
-  k.row_share = kernel[9];
+  k.copy = kernel[8];
+  k.row = kernel[9];
   k.token = kernel[10];
-  k.fill_share = kernel[11];
-  k.out_copy_share = kernel[12];
+  k.fill = kernel[11];
+  k.out_copy = kernel[12];
   k.exposed = kernel[13];
   for (ExchangePair& pair : c.software) pair.dispatch = k;
   const System system = system_of(link);

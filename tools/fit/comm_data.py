@@ -66,7 +66,13 @@ def collective(chip, name, kind, frame, link=None, is_fitted=True):
     """Columns operation, dies, bytes, seconds."""
     frame = frame.reset_index(drop=True)
     return Table(
-        chip, name, kind, frame, frame.seconds.to_numpy(), link or link_of(chip), (), is_fitted=is_fitted
+        chip,
+        name,
+        kind,
+        frame,
+        frame.seconds.to_numpy(),
+        link or link_of(chip),
+        is_fitted=is_fitted,
     )
 
 
@@ -303,6 +309,36 @@ def published_tables():
         yield exchange_table(chip, software, direction, name, columns)
 
 
+# GB/s of normal kernels on H800 with 24 SMs and 4,096 tokens, groups limited to 4 nodes: of all
+# copies over NVLink inside a node, else of those to each node over RDMA (DeepEP docs/legacy.md).
+NORMAL_H800 = {"dispatch": (153, 43, 58, 51), "combine": (158, 43, 57, 50)}
+
+
+def normal_h800_tables():
+    """A check of what H100's constants say of another link."""
+    for direction, rates in NORMAL_H800.items():
+        row = 7168 * (1 + 4 / 128) if direction == "dispatch" else 14336
+        for dies, rate in zip((8, 16, 32, 64), rates):
+            targets = dies if dies == 8 else dies // 8
+            copies = min(targets * (1 - (1 - 1 / targets) ** 8), 4 if dies > 8 else 8)
+            columns = {
+                "dies": [dies],
+                "experts": 256,
+                "copies": 8,
+                "limit": 4,
+                "cores": 24,
+                "row": row,
+                "tokens": 4096,
+                "seconds": 4096 * copies * row / (rate * 1e9),
+            }
+            table = exchange_table(
+                "h800", "deepep_normal", direction, f"DeepEP README x{dies // 8} normal", columns
+            )
+            table.key = ("h100", *table.key[1:])
+            table.is_fitted = False
+            yield table
+
+
 def exchange(kernels):
     """All tables of expert exchange."""
     folder = kernels / "aiconfigurator"
@@ -312,4 +348,5 @@ def exchange(kernels):
     out += [t for t in deepep_tables(folder, "h100", "0.5.6.post2") if t.is_out]
     out += trtllm_tables(folder)
     out += published_tables()
+    out += normal_h800_tables()
     return out

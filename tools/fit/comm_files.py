@@ -5,9 +5,10 @@ import comm_model
 from comm_tables import toml_table
 
 COLLECTIVES_HEAD = """\
-# Constants of collectives by chip; written by tools/fit/comm.py, used by src/cost/collective_cost.h.
-# A chip's table: like = the chip whose constants it takes (its own tables replace some), grade
-# (fitted, U: assumed), source, and the range of bytes and dies that the fit has seen.
+# Constants of collectives by chip; written by tools/fit/comm.py, used by
+# src/cost/collective_cost.h. A chip's table: like = the chip whose constants it takes (its own
+# tables replace some), grade (fitted, U: assumed), source, and the range of bytes and dies that the
+# fit has seen.
 # [CHIP.library]: NCCL and its like. Shares are of the link's rate on the wire, one way.
 #   start_us            a kernel with nothing to send
 #   step_us             one step of a ring inside a domain
@@ -41,11 +42,10 @@ EXCHANGE_HEAD = """\
 #   out_start_us        with more than one domain, out_per_doubling_us: each doubling of the domains
 #   share               of the scale-up link that transfers reach; peer_share: to one peer
 #   out_share           of the scale-out link
-#   copy_share          one core's rate over copies, as a share of the scale-up link; 0: none
-#   row_share           the same over a token's own row
-#   token_us            one core's time for a token
-#   fill_share          one core's rate over the first row of a group; 0: hidden
-#   out_copy_share      one core's rate over copies for other domains; 0: none
+#   copy_us_per_kib     one core's time for 1,024 bytes of copies; its rate is not the link's
+#   row_us_per_kib      the same of a token's own row; token_us: of a token
+#   fill_us_per_kib     of a group's first row, which passes one core alone
+#   out_copy_us_per_kib of copies to each domain, where normal kernels forward them
 #   exposed             what of the shorter of work and transfer the longer does not hide
 """
 
@@ -155,7 +155,7 @@ def exchange_text(models, rows, data):
     """The whole file."""
     out = [EXCHANGE_HEAD]
     for own, (cores, normal) in comm_data.CORES.items():
-        tables = [table for table in data if table.key[0] == own]
+        tables = [table for table in data if table.key[0] == own and table.is_fitted]
         chips = {table.chip for table in tables}
         mine = [row for row in rows if any(row[:2] == (t.chip, t.name) for t in tables)]
         fields = {

@@ -51,11 +51,11 @@ EXCHANGE_NAMES = (
     "share",
     "peer_share",
     "out_share",
-    "copy_share",
-    "row_share",
+    "copy_us_per_kib",
+    "row_us_per_kib",
     "token_us",
-    "fill_share",
-    "out_copy_share",
+    "fill_us_per_kib",
+    "out_copy_us_per_kib",
     "exposed",
 )
 
@@ -97,15 +97,15 @@ def peer(kind):
 BASE = {("h800", "deepep_low_latency"): "h100"}
 # What only Hopper's tables hold.
 TAKEN = ("send_low_share", "send_bulk_start", "send_share", "out_start", "out_share")
-OUT_NAMES = ("out_start", "out_per_doubling", "out_share", "out_copy_share")
-OUT_FREE = {"out_start_us": (0, 60), "out_per_doubling_us": (0, 30), "out_share": (0.5, 0.98)}
+OUT_NAMES = ("out_start", "out_per_doubling", "out_share", "out_copy_us_per_kib")
+OUT_FREE = {"out_start_us": (0, 60), "out_per_doubling_us": (0, 60), "out_share": (0.5, 0.98)}
 
 
 def free(key, is_out):
     """What the fit of one chip, software and direction moves."""
     chip, software, direction = key
     if is_out and software == "deepep_normal":
-        return {**OUT_FREE, "out_copy_share": (0.005, 0.5)}
+        return {**OUT_FREE, "out_copy_us_per_kib": (0, 0.5)}
     if is_out:
         return OUT_FREE
     if chip == "h800":
@@ -123,11 +123,18 @@ def free(key, is_out):
             **({"token_us": (0, 0.1), "exposed": (0, 1)} if direction == "dispatch" else {}),
             **({"token_us": (0, 0.1)} if key[1:] == ("trtllm_two_sided", "combine") else {}),
         }
-    cores = {"row_share": (0.0005, 1), "token_us": (0, 4), "exposed": (0, 1)}
+    cores = {"row_us_per_kib": (0, 2), "token_us": (0, 4), "exposed": (0, 1)}
     if software == "deepep_low_latency":
         return {"start_us": (1, 25), "per_expert_us": (0, 0.05), "share": (0.2, 0.95), **cores}
-    fill = {"fill_share": (0.0003, 1)}
-    return {"start_us": (10, 60), "share": (0.2, 0.95), "copy_share": (0.005, 0.2), **cores, **fill}
+    fill = {"fill_us_per_kib": (0, 4), "copy_us_per_kib": (0.01, 0.3)}
+    return {"start_us": (10, 60), "share": (0.2, 0.95), **cores, **fill}
+
+
+def unit(name):
+    """The catalog's unit of a constant, in seconds, seconds per byte or as it is."""
+    if name.endswith("_us_per_kib"):
+        return 1e-6 / 1024
+    return 1e-6 if name.endswith("_us") else 1
 
 
 class Model:
@@ -155,7 +162,7 @@ class Model:
 
     def scaled(self):
         """In the formulas' unit: seconds."""
-        scale = [1e-6 if name.endswith("_us") else 1 for name in self.names]
+        scale = [unit(name) for name in self.names]
         return doubles(self.values * scale)
 
     def fit(self, tables, bounds, tries=6):
