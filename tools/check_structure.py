@@ -43,7 +43,7 @@ MAY_SEE = {
     "node": PURE | PORTS,
     "real": {"node", "engine", "kernels"} | PURE | PORTS,
     "sim": {"node"} | PURE | PORTS,
-    "plan": {"node"} | PURE,
+    "plan": {"sim", "report", "node"} | PURE | PORTS,
     "report": {"node"} | PURE,
 }
 MAY_SEE["apps"] = set(MAY_SEE)

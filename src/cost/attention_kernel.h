@@ -52,13 +52,11 @@ struct AttentionChunks {
   double sequences = 0;  // chunks
   double longest = 0;    // not a sum: most keys that any query meets
 
-  // A RankLoad does not say how long the longest chunk is. One chunk with the same sums would end
-  // at sqrt(context^2 + 2 products) keys: exact for one, too long for several.
-  static AttentionChunks of(const RankLoad& load) {
-    const double context = static_cast<double>(load.prefill_context);
-    return {static_cast<double>(load.prefill_tokens), load.prefill_products, context,
-            static_cast<double>(load.prefill_sequences),
-            std::sqrt(context * context + 2 * load.prefill_products)};
+  // `share` of the sums; `keys`: entries per token of context.
+  static AttentionChunks of(const RankLoad& load, double share = 1, double keys = 1) {
+    return {static_cast<double>(load.prefill_tokens) * share, load.prefill_products * share * keys,
+            static_cast<double>(load.prefill_context) * share * keys,
+            load.prefill_sequences * share, static_cast<double>(load.prefill_longest) * keys};
   }
 };
 

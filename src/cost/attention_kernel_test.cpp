@@ -182,9 +182,10 @@ TEST(AttentionPrefillPlan, ARankLoadOfOneChunkIsThatChunk) {
   load.prefill_tokens = 512;
   load.prefill_context = 30000;
   load.prefill_products = 512 * (30000 + 513.0 / 2);
+  load.prefill_longest = 30512;
   load.prefill_sequences = 1;
   const double chunk = plan.seconds({512, load.prefill_products, 30000, 1, 30512});
-  EXPECT_NEAR(plan.seconds(AttentionChunks::of(load)) / chunk, 1, 1e-4);
+  EXPECT_DOUBLE_EQ(plan.seconds(AttentionChunks::of(load)), chunk);
 }
 
 TEST(AttentionPrefillPlan, APromptInChunksCostsAtLeastThePromptsProducts) {

@@ -1,4 +1,4 @@
-// Puts the loads of a step into the coefficients.
+// Puts the loads of a step into the kernels' plans.
 #include "cost/step_model.h"
 
 #include <algorithm>
@@ -10,13 +10,13 @@ double rank_tokens(const RankLoad& load) {
   return static_cast<double>(load.prefill_tokens + load.decode_tokens);
 }
 
-// Computation and exchange of the layers, the shorter partly under the longer. Written so that
-// rounding cannot make more work take less time.
-double overlapped(double computation, double exchange, double overlap) {
-  return std::max(computation, exchange) + (1 - overlap) * std::min(computation, exchange);
+// Whether a step of `a` cannot take longer than one of `b`.
+bool is_within(const RankLoad& a, const RankLoad& b) {
+  return a.decode_context <= b.decode_context && a.decode_sequences <= b.decode_sequences &&
+         a.decode_tokens <= b.decode_tokens && a.prefill_tokens <= b.prefill_tokens &&
+         a.prefill_products <= b.prefill_products && a.prefill_context <= b.prefill_context &&
+         a.prefill_sequences <= b.prefill_sequences && a.prefill_longest <= b.prefill_longest;
 }
-
-Bound side(bool compute) { return compute ? Bound::kCompute : Bound::kMemory; }
 
 }  // namespace
 
@@ -35,23 +35,27 @@ std::string_view bound_name(Bound bound) {
 }
 
 StepModel::StepModel(const ModelShape& model, const System& system, const InstanceLayout& layout,
-                     const EngineCosts& engine)
+                     const EngineSpec& engine)
     : layers_(model.layers),
       dense_layers_(model.is_moe() ? model.dense_layers : model.layers),
       draft_tokens_(layout.draft_tokens),
       pipeline_stages_(layout.parallel.pp),
-      tp_(layout.parallel.tp),
       group_ranks_(static_cast<size_t>(Sharding(model, system.chip, layout).group_ranks)),
-      whole_(StepCoefficients::reached(model, system, layout, engine, 1)),
+      host_step_(engine.costs.host_step),
+      host_sequence_(engine.costs.host_sequence),
+      host_overlapped_(engine.host_overlapped),
+      whole_(model, system, layout, engine, 1),
       split_(Sharding(model, system.chip, layout).exchanges && layout.microbatches > 1
-                 ? StepCoefficients::reached(model, system, layout, engine, layout.microbatches)
+                 ? StepKernels(model, system, layout, engine, layout.microbatches)
                  : whole_),
-      bound_(StepCoefficients::bound(model, system, layout)) {}
+      bound_(model, system, layout) {}
 
-StepModel::Summary StepModel::summarize(std::span<const RankLoad> loads) const {
+LoadSummary StepModel::summarize(std::span<const RankLoad> loads) const {
   int64_t most_tokens = 0;
   int64_t most_group_tokens = 0;
   int64_t most_rows = 0;
+  int32_t most_sequences = 0;
+  int64_t prompt_tokens = 0;
   for (size_t first = 0; first < loads.size(); first += group_ranks_) {
     int64_t group_tokens = 0;
     for (const RankLoad& load :
@@ -60,184 +64,142 @@ StepModel::Summary StepModel::summarize(std::span<const RankLoad> loads) const {
       const int64_t rows =
           load.sampled + static_cast<int64_t>(draft_tokens_) * load.decode_sequences;
       group_tokens += tokens;
+      prompt_tokens += load.prefill_tokens;
       most_tokens = std::max(most_tokens, tokens);
       most_rows = std::max(most_rows, rows);
+      most_sequences = std::max(most_sequences, load.decode_sequences + load.prefill_sequences);
     }
     most_group_tokens = std::max(most_group_tokens, group_tokens);
   }
-  return {static_cast<double>(most_tokens), static_cast<double>(most_group_tokens),
-          static_cast<double>(most_rows)};
+  LoadSummary sum;
+  sum.tokens = static_cast<double>(most_tokens);
+  sum.group_tokens = static_cast<double>(most_group_tokens);
+  sum.rows = static_cast<double>(most_rows);
+  sum.sequences = most_sequences;
+  sum.prefills = prompt_tokens > 0;
+  return sum;
 }
 
-// A rank whose attention would not make it the slowest even with the most tokens of any rank is
-// passed over; `bar` leaves room for rounding. Attention is the same whole and split.
-StepModel::SlowestRanks StepModel::slowest(std::span<const RankLoad> loads,
-                                           double most_tokens) const {
-  constexpr double kRounding = 1 - 1e-12;
-  const double most = whole_.products(most_tokens);
-  const double most_split = split_.products(most_tokens);
-  Slowest whole;
-  Slowest split;
-  double bar = -1;
+// A rank that has no more of anything than the slowest so far is passed over.
+StepModel::Slowest StepModel::slowest(const StepKernels& kernels, std::span<const RankLoad> loads) {
+  Slowest slowest;
   for (size_t r = 0; r < loads.size(); ++r) {
-    const double attention = whole_.attention.seconds(loads[r]);
-    if (attention <= bar) continue;
-    const double tokens = rank_tokens(loads[r]);
-    const double seconds = whole_.products(tokens) + attention;
-    const double split_seconds = split_.products(tokens) + attention;
-    if (seconds > whole.seconds) whole = {seconds, r};
-    if (split_seconds > split.seconds) split = {split_seconds, r};
-    bar = std::min(whole.seconds * kRounding - most, split.seconds * kRounding - most_split);
+    if (slowest.seconds >= 0 && is_within(loads[r], loads[slowest.rank])) continue;
+    const StepKernels::RankParts parts = kernels.rank_parts(loads[r]);
+    slowest.last_layer = std::max(slowest.last_layer, kernels.last_layer(parts));
+    const double seconds = parts.total();
+    if (seconds <= slowest.seconds) continue;
+    slowest.seconds = seconds;
+    slowest.rank = r;
   }
-  return {whole, split};
+  return slowest;
 }
 
-StepModel::Parts StepModel::parts(const StepCoefficients& c, const Summary& sum, double own) const {
+StepModel::Parts StepModel::parts(const StepKernels& kernels, const LoadSummary& sum,
+                                  const Slowest& rank) const {
   Parts p;
-  p.own = own;
-  p.experts = c.experts.seconds(sum.group_tokens);
-  const double busiest =
-      std::max(c.exchange_rank_share * sum.tokens, c.exchange_mean_share * sum.group_tokens);
-  p.exchange = c.dispatch.seconds(busiest) + c.combine.seconds(busiest);
-  p.layers = overlapped(p.own + p.experts, p.exchange, c.overlap) +
-             c.collectives.seconds(sum.tokens) + c.launches;
-  double logits = 0;
-  if (sum.rows > 0) logits = c.head.seconds(sum.rows) + c.sampling.seconds(sum.rows);
-  if (c.draft_tokens > 0) {
-    double each = c.draft_projection.seconds(sum.tokens);
-    const double sequences = sum.rows / (1 + c.draft_tokens);
-    if (sequences > 0) each += c.head.seconds(sequences) + c.sampling.seconds(sequences);
-    p.draft = c.draft_layers * p.layers + c.draft_tokens * each;
+  p.own = std::max(0.0, rank.seconds);
+  p.shared = kernels.shared_parts(sum);
+  const StepKernels::SharedParts& s = p.shared;
+  const double computation = p.own + s.experts;
+  const double exchange = s.dispatch + s.combine;
+  const double overlap = kernels.passes() > 1 ? kernels.overlap(sum.prefills) : 0;
+  p.hidden = overlap * std::min(computation, exchange);
+  const double layers = computation + exchange - p.hidden + s.collectives + s.launches;
+  if (draft_tokens_ > 0 && sum.sequences > 0) {
+    const double moe_layers = layers_ - dense_layers_;
+    double one = rank.last_layer + (s.collectives + s.launches) / layers_;
+    if (moe_layers > 0) one += (s.experts + exchange - p.hidden) / moe_layers;
+    p.draft = draft_tokens_ * (one + kernels.draft_once(sum, sum.rows / (1 + draft_tokens_)));
   }
-  p.once = c.embedding.seconds(sum.tokens) + logits + c.pipeline.seconds(sum.tokens) + c.host;
+  const double device = layers + p.draft + s.embedding + s.head + s.sampling + s.pipeline;
+  const double host = host_step_ + host_sequence_ * sum.sequences;
+  p.host = host_overlapped_ ? std::max(0.0, host - device) : host;
+  p.total = device + p.host;
   return p;
 }
 
 Duration StepModel::time(std::span<const RankLoad> loads) const {
-  const Summary sum = summarize(loads);
-  const SlowestRanks ranks = slowest(loads, sum.tokens);
-  const double whole = parts(whole_, sum, ranks.whole.seconds).total();
-  if (split_.passes == 1) return seconds(whole);
-  return seconds(std::min(whole, parts(split_, sum, ranks.split.seconds).total()));
+  const LoadSummary sum = summarize(loads);
+  const auto total = [&](const StepKernels& kernels) {
+    return parts(kernels, sum, slowest(kernels, loads)).total;
+  };
+  const double whole = total(whole_);
+  if (split_.passes() == 1) return seconds(whole);
+  return seconds(std::min(whole, total(split_)));
 }
 
 std::vector<Term> StepModel::terms(std::span<const RankLoad> loads) const {
-  const Summary sum = summarize(loads);
-  const SlowestRanks ranks = slowest(loads, sum.tokens);
-  const Parts whole = parts(whole_, sum, ranks.whole.seconds);
-  const Parts split = parts(split_, sum, ranks.split.seconds);
-  const bool cut = split_.passes > 1 && split.total() < whole.total();
-  const StepCoefficients& c = cut ? split_ : whole_;
-  const size_t rank = cut ? ranks.split.rank : ranks.whole.rank;
+  const LoadSummary sum = summarize(loads);
+  const StepKernels* kernels = &whole_;
+  RankLoad load;
+  StepKernels::RankParts own;
+  Parts best;
+  for (const StepKernels* one : {&whole_, &split_}) {
+    const Slowest rank = slowest(*one, loads);
+    const RankLoad slow = loads.empty() ? RankLoad() : loads[rank.rank];
+    const Parts here = parts(*one, sum, rank);
+    if (one != &whole_ && here.total >= best.total) continue;
+    kernels = one;
+    load = slow;
+    own = one->rank_parts(slow);
+    best = here;
+  }
   std::vector<Term> terms;
-  add_rank_terms(c, loads.empty() ? RankLoad() : loads[rank], terms);
-  add_shared_terms(c, sum, cut ? split : whole, terms);
+  add_rank_terms(*kernels, own, load, terms);
+  add_shared_terms(*kernels, best, terms);
   std::erase_if(terms, [](const Term& term) { return term.seconds == 0; });
   return terms;
 }
 
-void StepModel::add_rank_terms(const StepCoefficients& c, const RankLoad& load,
-                               std::vector<Term>& terms) const {
-  const double tokens = rank_tokens(load);
-  const auto add_product = [&](std::string_view name, int count, const Product& p) {
-    terms.push_back({name, count * c.passes, p.seconds(tokens), side(p.compute_bound(tokens))});
-  };
-  const auto add_work = [&](std::string_view name, double seconds, AttentionCost::Work work) {
-    terms.push_back({name, layers_ * c.passes, seconds, side(work.compute >= work.memory)});
-  };
-  add_product("attention projections", layers_, c.projections);
-  const AttentionCost::Work prefill = c.attention.prefill(load);
-  const AttentionCost::Work prefill_index = c.attention.prefill_index(load);
-  const AttentionCost::Work decode_index = c.attention.decode_index(load);
-  const bool prefills = load.prefill_tokens > 0;
-  const double decoding = std::max(decode_index.compute, decode_index.memory);
-  const double indexing = std::max(prefill_index.compute, prefill_index.memory);
-  if (prefills) {
-    add_work("attention, prefill", std::max(prefill.compute, prefill.memory), prefill);
+void StepModel::add_rank_terms(const StepKernels& kernels, const StepKernels::RankParts& own,
+                               const RankLoad& load, std::vector<Term>& terms) const {
+  const int passes = kernels.passes();
+  const int moe_layers = layers_ - dense_layers_;
+  for (int i = 0; i < kGemmTerms; ++i) {
+    const auto term = static_cast<GemmTerm>(i);
+    const int count = term == GemmTerm::kProjections ? layers_
+                      : term == GemmTerm::kDense     ? dense_layers_
+                                                     : moe_layers;
+    const bool compute = kernels.compute_bound(term, load);
+    terms.push_back({gemm_term_name(term), count * passes, own.gemms[static_cast<size_t>(i)],
+                     compute ? Bound::kCompute : Bound::kMemory});
   }
-  add_work("attention, decode", c.attention.decode_seconds(load) - decoding,
-           c.attention.decode(load));
-  add_work(
-      "sparse indexer", decoding + (prefills ? indexing : 0),
-      {decode_index.compute + prefill_index.compute, decode_index.memory + prefill_index.memory});
-  terms.push_back(
-      {"norms and activations", layers_ * c.passes, c.elementwise * tokens, Bound::kMemory});
-  add_product("dense ffn", dense_layers_, c.dense);
-  add_product("router", layers_ - dense_layers_, c.router);
-  add_product("shared experts", layers_ - dense_layers_, c.shared);
+  const auto add = [&](std::string_view name, double seconds, Bound bound) {
+    terms.push_back({name, layers_ * passes, seconds, bound});
+  };
+  add("attention, prefill", own.attention.prefill, Bound::kCompute);
+  add("attention, decode", own.attention.decode, Bound::kMemory);
+  add("sparse indexer", own.attention.index,
+      load.prefill_tokens > 0 ? Bound::kCompute : Bound::kMemory);
+  add("norms and activations", own.elementwise, Bound::kMemory);
 }
 
-void StepModel::add_shared_terms(const StepCoefficients& c, const Summary& sum, const Parts& parts,
+void StepModel::add_shared_terms(const StepKernels& kernels, const Parts& parts,
                                  std::vector<Term>& terms) const {
-  const int moe_layers = (layers_ - dense_layers_) * c.passes;
-  const double busiest =
-      std::max(c.exchange_rank_share * sum.tokens, c.exchange_mean_share * sum.group_tokens);
-  const auto add_line = [&](std::string_view name, int count, const Line& line, double n,
-                            Bound bound) {
-    const bool late = line.fixed > line.per_token * n;
-    terms.push_back({name, count, line.seconds(n), late ? Bound::kLatency : bound});
+  const StepKernels::SharedParts& s = parts.shared;
+  const int passes = kernels.passes();
+  const int moe_layers = (layers_ - dense_layers_) * passes;
+  const auto add = [&](std::string_view name, int count, double seconds, Bound bound) {
+    terms.push_back({name, count, seconds, bound});
   };
-  terms.push_back(
-      {"routed experts", moe_layers, parts.experts,
-       side(c.experts.compute(sum.group_tokens) >= c.experts.memory(sum.group_tokens))});
-  add_line("dispatch", moe_layers, c.dispatch, busiest, Bound::kNetwork);
-  add_line("combine", moe_layers, c.combine, busiest, Bound::kNetwork);
-  const double computation = parts.own + parts.experts;
-  terms.push_back({"hidden by micro-batches", moe_layers,
-                   -c.overlap * std::min(computation, parts.exchange), Bound::kNetwork});
-  add_line("collectives", 2 * layers_ * c.passes, c.collectives, sum.tokens, Bound::kNetwork);
-  terms.push_back({"kernel launches", layers_ * c.passes, c.launches, Bound::kLatency});
-  terms.push_back({"multi-token prediction", draft_tokens_, parts.draft, Bound::kMemory});
-  add_line("embedding", 1, c.embedding, sum.tokens, tp_ > 1 ? Bound::kNetwork : Bound::kMemory);
-  if (sum.rows > 0) {
-    terms.push_back({"head", 1, c.head.seconds(sum.rows), side(c.head.compute_bound(sum.rows))});
-    add_line("sampling", 1, c.sampling, sum.rows, Bound::kMemory);
-  }
-  add_line("pipeline transfers", pipeline_stages_, c.pipeline, sum.tokens, Bound::kNetwork);
-  terms.push_back({"host", 1, c.host, Bound::kLatency});
+  add("routed experts", moe_layers, s.experts,
+      s.experts_compute_bound ? Bound::kCompute : Bound::kMemory);
+  add("dispatch", moe_layers, s.dispatch, Bound::kNetwork);
+  add("combine", moe_layers, s.combine, Bound::kNetwork);
+  add("hidden by micro-batches", moe_layers, -parts.hidden, Bound::kNetwork);
+  add("collectives", 2 * layers_ * passes, s.collectives, Bound::kNetwork);
+  add("kernel launches", layers_ * passes, s.launches, Bound::kLatency);
+  add("multi-token prediction", draft_tokens_, parts.draft, Bound::kMemory);
+  add("embedding", 1, s.embedding, Bound::kMemory);
+  add("head", 1, s.head, Bound::kMemory);
+  add("sampling", 1, s.sampling, Bound::kLatency);
+  add("pipeline transfers", pipeline_stages_, s.pipeline, Bound::kNetwork);
+  add("host", 1, parts.host, Bound::kLatency);
 }
 
-AttentionCost::Work StepModel::least_work(const RankLoad& load) const {
-  AttentionCost::Work work;
-  const auto add = [&](AttentionCost::Work more) {
-    work.compute += more.compute;
-    work.memory += more.memory;
-  };
-  add(bound_.attention.decode(load));
-  add(bound_.attention.decode_index(load));
-  if (load.prefill_tokens > 0) {
-    add(bound_.attention.prefill(load));
-    add(bound_.attention.prefill_index(load));
-  }
-  const double tokens = rank_tokens(load);
-  if (tokens > 0) {
-    for (const Product* p : {&bound_.projections, &bound_.dense, &bound_.router, &bound_.shared}) {
-      add({p->compute * tokens, p->weights});
-    }
-  }
-  if (load.sampled > 0) add({bound_.head.compute * load.sampled, bound_.head.weights});
-  return work;
-}
-
-Duration StepModel::speed_of_light(std::span<const RankLoad> loads) const {
-  AttentionCost::Work most;
-  AttentionCost::Work all;
-  double tokens = 0;
-  for (const RankLoad& load : loads) {
-    const AttentionCost::Work work = least_work(load);
-    most.compute = std::max(most.compute, work.compute);
-    most.memory = std::max(most.memory, work.memory);
-    all.compute += work.compute;
-    all.memory += work.memory;
-    tokens += rank_tokens(load);
-  }
-  if (tokens > 0) {
-    const double ranks = static_cast<double>(loads.size());
-    const double group = tokens / ranks * static_cast<double>(group_ranks_);
-    most.compute = std::max(most.compute, all.compute / ranks + bound_.experts.compute(group));
-    most.memory = std::max(most.memory, all.memory / ranks + bound_.experts.memory(group));
-  }
-  return seconds(std::max(most.compute, most.memory));
+bool StepModel::covers(std::span<const RankLoad> loads) const {
+  return std::ranges::all_of(loads, [&](const RankLoad& load) { return whole_.covers(load); });
 }
 
 }  // namespace weft

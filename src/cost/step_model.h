@@ -9,8 +9,8 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "cost/deployment.h"
-#include "cost/engine_costs.h"
-#include "cost/step_coefficients.h"
+#include "cost/step_bound.h"
+#include "cost/step_kernels.h"
 #include "model/batch.h"
 
 namespace weft {
@@ -26,70 +26,64 @@ struct Term {
   Bound bound = Bound::kCompute;
 };
 
-// Every kind of work is a roofline of its own (compute or memory, whichever is longer); within a
-// layer they follow one another. The slowest data-parallel rank sets the ranks' own work, the
-// hottest die the experts', the largest rank the exchange. Two or more micro-batches hide exchange
-// under computation, and read all weights once each: the step is cut only where that pays. With
-// pipeline stages the batch runs as pp micro-batches, all under way.
+// A step is the sum of its kernels (step_kernels.h), one after another within a layer. The slowest
+// data-parallel rank sets the ranks' own work, the hottest die the experts', the largest rank the
+// exchange. Two or more micro-batches hide exchange under computation, and run every kernel once
+// each: the step is cut only where that pays. With pipeline stages the batch runs as pp
+// micro-batches, all under way. The host's part shows where it is not hidden.
 class StepModel {
  public:
   // Requires check_layout() to have passed.
   StepModel(const ModelShape& model, const System& system, const InstanceLayout& layout,
-            const EngineCosts& engine = {});
+            const EngineSpec& engine = {});
 
   // Time of one step; `loads` has one entry per data-parallel rank. The slowest rank sets it.
   [[nodiscard]] Duration time(std::span<const RankLoad> loads) const;
   // The same, term by term. The terms' sum is time() to within rounding.
   [[nodiscard]] std::vector<Term> terms(std::span<const RankLoad> loads) const;
-  // What no software can beat: operations over peak and bytes over peak bandwidth, of the slowest
-  // rank or of all dies' mean. Counts weights once, KV once, and of routed experts those that
-  // evenly spread tokens would touch.
-  [[nodiscard]] Duration speed_of_light(std::span<const RankLoad> loads) const;
+  // What no software can beat.
+  [[nodiscard]] Duration speed_of_light(std::span<const RankLoad> loads) const {
+    return bound_.time(loads);
+  }
+  // Whether every kernel of the step lies in the range that its constants were fitted on.
+  [[nodiscard]] bool covers(std::span<const RankLoad> loads) const;
 
  private:
-  // What the ranks' loads come to for the parts that they share.
-  struct Summary {
-    double tokens = 0;        // of the largest rank
-    double group_tokens = 0;  // of the largest expert group
-    double rows = 0;          // logits of the rank that needs most
-  };
   struct Slowest {
-    double seconds = 0;  // products and attention
+    double seconds = -1;  // a rank's own work
     size_t rank = 0;
-  };
-  struct SlowestRanks {
-    Slowest whole;
-    Slowest split;  // when the step is cut into micro-batches
+    double last_layer = 0;  // of it, one more layer like the last, of the rank that needs most
   };
   // A step's time by what waits for what.
   struct Parts {
-    double own = 0;  // the slowest rank's own work, layers
-    double experts = 0;
-    double exchange = 0;
-    double layers = 0;  // all of the layers, exchange hidden as far as it is
+    StepKernels::SharedParts shared;
+    double own = 0;     // the slowest rank's own work, layers
+    double hidden = 0;  // of exchange under computation, or the other way round
     double draft = 0;
-    double once = 0;  // embedding, head, sampling, pipeline, host
-    [[nodiscard]] double total() const { return layers + draft + once; }
+    double host = 0;  // that shows
+    double total = 0;
   };
 
-  [[nodiscard]] Summary summarize(std::span<const RankLoad> loads) const;
-  [[nodiscard]] SlowestRanks slowest(std::span<const RankLoad> loads, double most_tokens) const;
-  [[nodiscard]] Parts parts(const StepCoefficients& c, const Summary& sum, double own) const;
-  [[nodiscard]] AttentionCost::Work least_work(const RankLoad& load) const;
-  void add_rank_terms(const StepCoefficients& c, const RankLoad& load,
-                      std::vector<Term>& terms) const;
-  void add_shared_terms(const StepCoefficients& c, const Summary& sum, const Parts& parts,
+  [[nodiscard]] LoadSummary summarize(std::span<const RankLoad> loads) const;
+  [[nodiscard]] static Slowest slowest(const StepKernels& kernels, std::span<const RankLoad> loads);
+  [[nodiscard]] Parts parts(const StepKernels& kernels, const LoadSummary& sum,
+                            const Slowest& rank) const;
+  void add_rank_terms(const StepKernels& kernels, const StepKernels::RankParts& own,
+                      const RankLoad& load, std::vector<Term>& terms) const;
+  void add_shared_terms(const StepKernels& kernels, const Parts& parts,
                         std::vector<Term>& terms) const;
 
   int layers_ = 0;
   int dense_layers_ = 0;
   int draft_tokens_ = 0;
   int pipeline_stages_ = 1;
-  int tp_ = 1;
   size_t group_ranks_ = 1;
-  StepCoefficients whole_;
-  StepCoefficients split_;
-  StepCoefficients bound_;
+  double host_step_ = 0;
+  double host_sequence_ = 0;
+  bool host_overlapped_ = false;
+  StepKernels whole_;
+  StepKernels split_;
+  StepBound bound_;
 };
 
 }  // namespace weft

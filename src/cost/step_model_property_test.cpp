@@ -70,8 +70,11 @@ ModelShape random_model(Random& random) {
 
 System random_system(Random& random) {
   System s = flip(random) ? fixtures::cloudmatrix384() : fixtures::h200(384);
-  s.chip.matrix_efficiency = 0.3 + 0.7 * random.uniform();
-  s.chip.memory_efficiency = 0.3 + 0.7 * random.uniform();
+  const auto& kernels = fixtures::catalog_kernels();
+  auto some = kernels.begin();
+  std::advance(some, static_cast<std::ptrdiff_t>(random.below(kernels.size())));
+  s.chip.kernels = some->second;
+  s.chip.cores = pick(random, {8, 24, 132, 304});
   s.chip.memory_bandwidth *= 0.1 + random.uniform();
   return s;
 }
@@ -104,6 +107,7 @@ RankLoad random_load(Random& random) {
     load.prefill_tokens = static_cast<int64_t>(1 + random.below(1u << random.below(18)));
     load.prefill_context = static_cast<int64_t>(random.below(1u << random.below(20)));
     load.prefill_products = static_cast<double>(load.prefill_tokens) * 100 * random.uniform();
+    load.prefill_longest = load.prefill_tokens + load.prefill_context;
     load.sampled = static_cast<int32_t>(random.below(4));
   }
   if (flip(random)) {
@@ -118,7 +122,7 @@ RankLoad random_load(Random& random) {
 void grow(Random& random, RankLoad& load) {
   const int64_t more = static_cast<int64_t>(1 + random.below(1u << random.below(12)));
   const auto few = static_cast<int32_t>(1 + random.below(16));
-  switch (random.below(8)) {
+  switch (random.below(9)) {
     case 0:
       load.prefill_tokens += more;
       break;
@@ -138,12 +142,24 @@ void grow(Random& random, RankLoad& load) {
       load.decode_tokens += more;
       break;
     case 6:
+      load.prefill_longest += more;
+      break;
+    case 7:
       load.decode_context += more;
       break;
     default:
       load.sampled += few;
       break;
   }
+}
+
+// One exchange for prompts and decodes: where they differ, a first prompt changes the kernel.
+EngineSpec random_engine(Random& random) {
+  EngineSpec engine;
+  engine.prefill_exchange = engine.decode_exchange = static_cast<ExchangeKind>(random.below(6));
+  engine.all_reduce = static_cast<AllReduceKind>(random.below(3));
+  engine.host_overlapped = flip(random);
+  return engine;
 }
 
 // A case that check_layout() accepts, or nothing.
@@ -170,7 +186,7 @@ TEST(StepModelProperty, FiniteMonotoneAndNoFasterThanLight) {
   int exchanging = 0;
   for (int i = 0; i < kCases; ++i) {
     const Case c = random_case(random);
-    const StepModel model(c.model, c.system, c.layout);
+    const StepModel model(c.model, c.system, c.layout, random_engine(random));
     if (Sharding(c.model, c.system.chip, c.layout).exchanges) ++exchanging;
     std::vector<RankLoad> loads(static_cast<size_t>(c.layout.parallel.dp));
     for (RankLoad& load : loads) load = random_load(random);

@@ -39,14 +39,17 @@ std::optional<int> parse_count(std::string_view digits) {
 // the one being read.
 class Loader {
  public:
-  explicit Loader(const std::string& folder) : files_(folder) {}
+  Loader(const std::string& folder, const std::map<std::string, ChipKernels>& kernels)
+      : files_(folder), kernels_(kernels) {}
 
   [[nodiscard]] const CatalogFiles& files() const { return files_; }
 
   [[nodiscard]] Result<ChipRecord> chip(const std::string& name) const {
     const std::string full = files_.path("chip", name).empty() ? "ascend-" + name : name;
-    if (!files_.path("chip", full).empty()) return load(files_.path("chip", full), full, read_chip);
-    return is_path(name) ? load(name, name, read_chip) : files_.unknown("chip", name);
+    const std::string path = files_.path("chip", full);
+    if (!path.empty()) return with_kernels(load(path, full, read_chip), path);
+    if (is_path(name)) return with_kernels(load(name, name, read_chip), name);
+    return files_.unknown("chip", name);
   }
   [[nodiscard]] Result<Record<Disk>> disk(const std::string& name) const {
     return simple("disk", name, read_disk);
@@ -57,7 +60,25 @@ class Loader {
   [[nodiscard]] Result<Record<ModelShape>> model(const std::string& name) const;
   [[nodiscard]] Result<SystemRecord> system(const std::string& name, int depth = 0) const;
 
+  [[nodiscard]] Result<Record<Engine>> engine(const std::string& name) const {
+    return simple("engine", name, read_engine);
+  }
+
  private:
+  // The chip with the constants of its kernels, or of those that its file names.
+  [[nodiscard]] Result<ChipRecord> with_kernels(Result<ChipRecord> record,
+                                                const std::string& path) const {
+    if (!record.ok()) return record;
+    const auto at = kernels_.find(record->kernels);
+    if (at == kernels_.end()) {
+      return bad_input(fmt::format(
+          "{}: kernels: found none for \"{}\", expected a chip of catalog/kernels, like "
+          "kernels = \"h100\"",
+          path, record->kernels));
+    }
+    record->thing.kernels = at->second;
+    return record;
+  }
   template <class Reader>
   static auto load(const std::string& path, const std::string& name, Reader read)
       -> decltype(read(std::declval<ConfigFile&>(), name)) {
@@ -85,6 +106,7 @@ class Loader {
   [[nodiscard]] std::string largest_server(std::string_view prefix) const;
 
   CatalogFiles files_;
+  const std::map<std::string, ChipKernels>& kernels_;
 };
 
 Result<SystemRecord> Loader::system(const std::string& name, int depth) const {
@@ -211,6 +233,7 @@ Result<CatalogEntry> load_entry(const Loader& loader, const std::string& kind,
   std::string path = loader.files().path(kind, name);
   if (kind == "chip") return to_entry(kind, name, std::move(path), loader.chip(name));
   if (kind == "disk") return to_entry(kind, name, std::move(path), loader.disk(name));
+  if (kind == "engine") return to_entry(kind, name, std::move(path), loader.engine(name));
   if (kind == "model") return to_entry(kind, name, std::move(path), loader.model(name));
   if (kind == "network") return to_entry(kind, name, std::move(path), loader.network(name));
   return to_entry(kind, name, std::move(path), loader.system(name));
@@ -245,7 +268,11 @@ std::vector<fs::path> default_folders() {
 }  // namespace
 
 Result<Catalog> Catalog::open(std::string folder) {
-  if (is_folder(fs::path(folder) / "chips")) return Catalog(std::move(folder));
+  if (is_folder(fs::path(folder) / "chips")) {
+    auto kernels = read_chip_kernels((fs::path(folder) / "kernels").string());
+    if (!kernels.ok()) return kernels.error();
+    return Catalog(std::move(folder), std::move(kernels).value());
+  }
   return not_found(
       fmt::format("{}: no catalog there; expected a folder that holds chips, models "
                   "and supernodes",
@@ -261,37 +288,43 @@ Result<Catalog> Catalog::open_default() {
 }
 
 Result<Chip> Catalog::chip(const std::string& name) const {
-  auto record = Loader(folder_).chip(name);
+  auto record = Loader(folder_, kernels_).chip(name);
   if (!record.ok()) return record.error();
   return record.value().thing;
 }
 
 Result<System> Catalog::system(const std::string& name) const {
-  auto record = Loader(folder_).system(name);
+  auto record = Loader(folder_, kernels_).system(name);
   if (!record.ok()) return record.error();
   return record.value().thing;
 }
 
 Result<Disk> Catalog::disk(const std::string& name) const {
-  auto record = Loader(folder_).disk(name);
+  auto record = Loader(folder_, kernels_).disk(name);
   if (!record.ok()) return record.error();
   return record.value().thing;
 }
 
 Result<Network> Catalog::network(const std::string& name) const {
-  auto record = Loader(folder_).network(name);
+  auto record = Loader(folder_, kernels_).network(name);
+  if (!record.ok()) return record.error();
+  return record.value().thing;
+}
+
+Result<Engine> Catalog::engine(const std::string& name) const {
+  auto record = Loader(folder_, kernels_).engine(name);
   if (!record.ok()) return record.error();
   return record.value().thing;
 }
 
 Result<ModelShape> Catalog::model(const std::string& name) const {
-  auto record = Loader(folder_).model(name);
+  auto record = Loader(folder_, kernels_).model(name);
   if (!record.ok()) return record.error();
   return record.value().thing;
 }
 
 Result<CatalogEntry> Catalog::entry(const std::string& name) const {
-  const Loader loader(folder_);
+  const Loader loader(folder_, kernels_);
   for (const EntryKind& kind : entry_kinds()) {
     const std::string word(kind.kind);
     if (!loader.files().path(word, name).empty()) return load_entry(loader, word, name);
@@ -310,7 +343,7 @@ Result<CatalogEntry> Catalog::entry(const std::string& name) const {
 }
 
 std::vector<CatalogEntry> Catalog::list() const {
-  const Loader loader(folder_);
+  const Loader loader(folder_, kernels_);
   std::vector<CatalogEntry> entries;
   for (const EntryKind& kind : entry_kinds()) {
     const std::string word(kind.kind);

@@ -1,11 +1,13 @@
 // The catalog: chips, systems, disks, engines and models by name, read from catalog/*.toml.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "hardware/engine.h"
 #include "hardware/hardware.h"
 #include "model/shape.h"
 
@@ -23,7 +25,7 @@ struct Figure {
 };
 
 struct CatalogEntry {
-  std::string kind;  // "chip", "disk", "model", "network" or "system"
+  std::string kind;  // "chip", "disk", "engine", "model", "network" or "system"
   std::string name;
   std::string title;
   std::string note;  // what a reader should know; may be empty
@@ -49,6 +51,7 @@ class Catalog {
   [[nodiscard]] Result<System> system(const std::string& name) const;
   [[nodiscard]] Result<Disk> disk(const std::string& name) const;
   [[nodiscard]] Result<Network> network(const std::string& name) const;
+  [[nodiscard]] Result<Engine> engine(const std::string& name) const;
   // A catalog name, or a path to a config.json (or a folder that holds one).
   [[nodiscard]] Result<ModelShape> model(const std::string& name) const;
 
@@ -59,8 +62,10 @@ class Catalog {
   [[nodiscard]] const std::string& folder() const { return folder_; }
 
  private:
-  explicit Catalog(std::string folder) : folder_(std::move(folder)) {}
+  Catalog(std::string folder, std::map<std::string, ChipKernels> kernels)
+      : folder_(std::move(folder)), kernels_(std::move(kernels)) {}
   std::string folder_;
+  std::map<std::string, ChipKernels> kernels_;
 };
 
 }  // namespace weft

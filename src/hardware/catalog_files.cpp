@@ -45,11 +45,9 @@ Error unknown_among(std::string_view what, std::string_view name,
 }  // namespace
 
 const std::vector<EntryKind>& entry_kinds() {
-  static const std::vector<EntryKind> kKinds = {{"chip", "chips"},
-                                                {"disk", "disks"},
-                                                {"model", "models"},
-                                                {"network", "networks"},
-                                                {"system", "supernodes"}};
+  static const std::vector<EntryKind> kKinds = {{"chip", "chips"},       {"disk", "disks"},
+                                                {"engine", "engines"},   {"model", "models"},
+                                                {"network", "networks"}, {"system", "supernodes"}};
   return kKinds;
 }
 

@@ -52,8 +52,7 @@ Result<ChipRecord> read_chip(ConfigFile& file, const std::string& name) {
   chip.power_w = figures.number("power_w", 0.0);
   chip.idle_power_w = figures.number("idle_power_w", 0.0);
   chip.price_per_hour = figures.number("price_usd_per_hour", 0.0);
-  chip.matrix_efficiency = figures.number("matrix_efficiency", kShare);
-  chip.memory_efficiency = figures.number("memory_efficiency", kShare);
+  record.kernels = figures.table().text("kernels", name);
   if (chip.formats_text().empty()) {
     figures.table().fail("bf16_tflops", "missing; expected a rate in at least one format");
   }

@@ -76,6 +76,15 @@ bool FigureReader::boolean(std::string_view key, bool fallback) {
   return value;
 }
 
+std::string FigureReader::word(std::string_view key, const std::vector<std::string>& allowed,
+                               std::string_view fallback) {
+  if (!has(key)) return std::string(fallback);
+  ConfigTable figure = table_.table(key);
+  std::string value = figure.choice("value", allowed, fallback);
+  record(key, figure, value);
+  return value;
+}
+
 void FigureReader::record(std::string_view key, ConfigTable& figure, std::string value) {
   Figure out;
   out.key = prefix_ + std::string(key);

@@ -27,6 +27,8 @@ class FigureReader {
   double number(std::string_view key, double fallback, NumberRange range = {.min = 0});
   int integer(std::string_view key, int fallback, IntegerRange range = {.min = 1, .max = 1 << 24});
   bool boolean(std::string_view key, bool fallback);
+  std::string word(std::string_view key, const std::vector<std::string>& allowed,
+                   std::string_view fallback);
 
   [[nodiscard]] bool has(std::string_view key) const { return table_.has(key); }
   // For what is no figure: names and titles.

@@ -9,6 +9,7 @@
 #include "base/quantity.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "hardware/chip_kernels.h"
 #include "model/format.h"
 
 namespace weft {
@@ -26,9 +27,7 @@ struct Chip {
   double power_w = 0;                         // package, at its limit
   double idle_power_w = 0;                    // package, idle
   double price_per_hour = 0;                  // package, USD
-  // Shares of the peaks that well-written kernels reach (fitted or published; see the catalog).
-  double matrix_efficiency = 1.0;
-  double memory_efficiency = 1.0;
+  ChipKernels kernels;                        // what well-written kernels reach of the peaks
 
   [[nodiscard]] double ops(Format format) const { return matrix_ops[static_cast<size_t>(format)]; }
   // The formats it multiplies in, so that an error can say what there is: "bf16 and int8".

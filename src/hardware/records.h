@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/result.h"
 #include "hardware/catalog.h"
+#include "hardware/engine.h"
 #include "hardware/hardware.h"
 #include "model/shape.h"
 
@@ -24,7 +25,8 @@ struct Record {
 };
 
 struct ChipRecord : Record<Chip> {
-  std::string server;  // the system that CHIP-N derives from; may be empty
+  std::string server;   // the system that CHIP-N derives from; may be empty
+  std::string kernels;  // the chip whose kernels' constants hold for it
 };
 
 struct SystemRecord : Record<System> {
@@ -39,6 +41,7 @@ struct SystemParts {
 };
 
 Result<ChipRecord> read_chip(ConfigFile& file, const std::string& name);
+Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name);
 Result<Record<Disk>> read_disk(ConfigFile& file, const std::string& name);
 Result<Record<Network>> read_network(ConfigFile& file, const std::string& name);
 Result<Record<ModelShape>> read_model(ConfigFile& file, const std::string& name);

@@ -29,6 +29,7 @@ struct RankLoad {
   int64_t prefill_tokens = 0;   // prompt tokens computed
   double prefill_products = 0;  // sum over chunks of queries x mean keys seen (q (c + (q+1)/2))
   int64_t prefill_context = 0;  // sum over chunks of the KV tokens read from before the chunk
+  int64_t prefill_longest = 0;  // not a sum: the most keys that any query of a chunk sees
   int32_t prefill_sequences = 0;
   int32_t decode_sequences = 0;
   int64_t decode_tokens = 0;   // sequences x (1 + draft tokens)

@@ -29,14 +29,22 @@ Result<size_t> find_system(const std::string& name, const Catalog& catalog, Depl
   return names.size() - 1;
 }
 
-int64_t default_tokens_per_step(const GroupConfig& group) {
+constexpr double kMemoryShare = 0.92;  // where neither the group nor the engine says
+
+int64_t default_tokens_per_step(const GroupConfig& group, const EngineScheduling& engine) {
   if (group.max_tokens_per_step > 0) return group.max_tokens_per_step;
+  if (engine.max_tokens_per_step > 0 && group.role == Role::kUnified) {
+    return engine.max_tokens_per_step * group.layout.parallel.dp;
+  }
   if (group.role == Role::kPrefill) return int64_t{16384} * group.layout.packages;
   return int64_t{8192} * group.layout.parallel.dp;
 }
 
-int64_t default_batch_per_device(const GroupConfig& group) {
+int64_t default_batch_per_device(const GroupConfig& group, const EngineScheduling& engine) {
   if (group.max_batch_per_device > 0) return group.max_batch_per_device;
+  if (engine.max_sequences > 0 && group.role != Role::kPrefill) {
+    return ceil_div(engine.max_sequences * group.layout.parallel.dp, group.layout.packages);
+  }
   return group.role == Role::kPrefill ? 1024 : 256;
 }
 
@@ -47,21 +55,25 @@ Result<SchedulerConfig> plan_scheduler(const DeploymentConfig& config, const Gro
   SchedulerConfig scheduler;
   scheduler.role = group.role;
   scheduler.ranks = group.layout.parallel.dp;
+  const EngineScheduling& engine = out.engine.scheduling;
   const bool small = out.model.total_parameters() < kSmallModel;
-  scheduler.block = Tokens(config.block_tokens > 0 ? config.block_tokens : (small ? 16 : 128));
-  const int64_t tokens = default_tokens_per_step(group);
-  const int64_t sequences = default_batch_per_device(group) * group.layout.packages;
+  const int64_t block = engine.block_tokens > 0 ? engine.block_tokens : (small ? 16 : 128);
+  scheduler.block = Tokens(config.block_tokens > 0 ? config.block_tokens : block);
+  const int64_t tokens = default_tokens_per_step(group, engine);
+  const int64_t sequences = default_batch_per_device(group, engine) * group.layout.packages;
   scheduler.max_tokens_per_rank = ceil_div(tokens, dp);
   scheduler.max_sequences_per_rank = ceil_div(sequences, dp);
   scheduler.max_waiting = group.max_waiting;
   scheduler.draft_tokens = group.layout.draft_tokens;
-  scheduler.prefix_caching = config.prefix_caching;
-  scheduler.prefill_first = group.prefill_first;
+  scheduler.prefix_caching = config.prefix_caching.value_or(engine.prefix_caching);
+  scheduler.prefill_first = group.prefill_first.value_or(engine.prefill_first);
   MemoryLimits limits;
   limits.block = scheduler.block;
   limits.max_tokens_per_step = tokens;
   limits.max_sequences = scheduler.max_sequences_per_rank * dp;
-  limits.memory_share = group.memory_share;
+  limits.memory_share = group.memory_share > 0    ? group.memory_share
+                        : engine.memory_share > 0 ? engine.memory_share
+                                                  : kMemoryShare;
   auto plan = plan_memory(out.model, system, group.layout, limits);
   if (!plan) return plan.error();
   memory = *plan;
@@ -198,7 +210,15 @@ int Deployment::packages() const {
 }
 
 Result<Deployment> deploy(const DeploymentConfig& config, const Catalog& catalog) {
+  auto engine = catalog.engine(config.engine.empty() ? "weft" : config.engine);
+  if (!engine) return at(config.where, engine.error());
+  return deploy(config, catalog, *engine);
+}
+
+Result<Deployment> deploy(const DeploymentConfig& config, const Catalog& catalog,
+                          const Engine& engine) {
   Deployment out;
+  out.engine = engine;
   out.message_latency_s = config.message_latency_s;
   out.detection_s = config.detection_s;
   auto model = catalog.model(config.model);

@@ -33,6 +33,7 @@ struct CachePlace {
 
 struct Deployment {
   ModelShape model;
+  Engine engine;
   std::vector<System> systems;
   std::vector<DeployedGroup> groups;
   std::vector<InstancePlace> instances;  // as cluster.instances
@@ -49,5 +50,8 @@ struct Deployment {
 // One sentence with file, line and key when a name is unknown, degrees do not divide, packages are
 // short, or memory does not suffice.
 Result<Deployment> deploy(const DeploymentConfig& config, const Catalog& catalog);
+// The same with another engine's constants than the catalog's.
+Result<Deployment> deploy(const DeploymentConfig& config, const Catalog& catalog,
+                          const Engine& engine);
 
 }  // namespace weft

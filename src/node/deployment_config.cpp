@@ -59,8 +59,10 @@ GroupConfig read_group(ConfigTable& table, Role role, const Precision& precision
   group.memory_share = table.number("memory_share", group.memory_share,
                                     {.min = 0.0, .max = 1.0, .exclusive_min = true});
   if (role == Role::kPrefill) return group;
-  group.prefill_first =
-      table.choice("batching", {"mixed", "prefill_first"}, "mixed") == "prefill_first";
+  if (table.has("batching")) {
+    group.prefill_first =
+        table.choice("batching", {"mixed", "prefill_first"}, "mixed") == "prefill_first";
+  }
   layout.draft_tokens = static_cast<int>(table.integer("draft_tokens", 0, {.min = 0, .max = 16}));
   group.acceptance = table.number("acceptance", 0.7, {.min = 0, .max = 1});
   return group;
@@ -86,7 +88,9 @@ void read_cache(ConfigTable& root, DeploymentConfig& config) {
   auto cache = root.find_table("cache");
   if (!cache) return;
   config.block_tokens = cache->integer("block_tokens", 0, {.min = 1, .max = 4096});
-  config.prefix_caching = cache->boolean("prefix_caching", true);
+  if (cache->has("prefix_caching")) {
+    config.prefix_caching = cache->boolean("prefix_caching", true);
+  }
   for (ConfigTable& table : cache->tables("tiers")) config.tiers.push_back(read_tier(table));
   for (size_t i = 0; i < config.tiers.size(); ++i) {
     const bool dram = config.tiers[i].kind == "dram";
@@ -121,6 +125,7 @@ DeploymentConfig read_deployment(ConfigTable& root) {
   config.where = root.file().name();
   config.model = root.text("model");
   config.hardware = root.text("hardware");
+  config.engine = root.text("engine", "");
   const Precision precision = read_precision(root);
   for (const Role role : {Role::kPrefill, Role::kDecode, Role::kUnified}) {
     for (ConfigTable& table : root.tables(role_name(role))) {

@@ -2,6 +2,7 @@
 // instances by role, cache tiers, router. `simulate`, `serve` and `plan` read the same tables.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,13 @@ struct GroupConfig {
   int instances = 1;
   std::string hardware;  // of this group, when not the deployment's
   InstanceLayout layout;
-  int64_t max_tokens_per_step = 0;   // per instance; 0: by role (see README)
-  int64_t max_batch_per_device = 0;  // sequences per package, in flight; 0: by role
-  int64_t max_waiting = 65536;       // per instance
-  bool prefill_first = false;        // a step computes prompts or decodes, never both
-  double acceptance = 0;             // chance that a draft token is accepted
-  double memory_share = 0.92;        // of a die's memory that the engine may use
-  std::string where;                 // "file:line", for messages
+  int64_t max_tokens_per_step = 0;    // per instance; 0: by role (see README)
+  int64_t max_batch_per_device = 0;   // sequences per package, in flight; 0: by role
+  int64_t max_waiting = 65536;        // per instance
+  std::optional<bool> prefill_first;  // steps with prompts leave decodes out; none: the engine's
+  double acceptance = 0;              // chance that a draft token is accepted
+  double memory_share = 0;            // of a die's memory that the engine may use; 0: the engine's
+  std::string where;                  // "file:line", for messages
 };
 
 struct TierConfig {
@@ -34,10 +35,11 @@ struct TierConfig {
 struct DeploymentConfig {
   std::string model;
   std::string hardware;
+  std::string engine;  // a name in catalog/engines; empty: weft
   std::vector<GroupConfig> groups;
   std::vector<TierConfig> tiers;
-  int64_t block_tokens = 0;  // 0: 128, or 16 for models under 20 billion parameters
-  bool prefix_caching = true;
+  int64_t block_tokens = 0;            // 0: 128, or 16 for models under 20 billion parameters
+  std::optional<bool> prefix_caching;  // none: the engine's
   std::string policy = "least_tokens";
   std::string decode_policy = "least_tokens";
   int64_t max_pending = 65536;

@@ -261,6 +261,7 @@ void Scheduler::plan_chunk(SequenceWork& work) {
   load.prefill_tokens += chunk;
   load.prefill_products += queries * (work.context.as_double() + (queries + 1) / 2);
   load.prefill_context += work.context.count();
+  load.prefill_longest = std::max(load.prefill_longest, work.context.count() + chunk);
   ++load.prefill_sequences;
   if (work.samples) ++load.sampled;
 }
@@ -299,6 +300,7 @@ void Scheduler::undo_chunk_load(const SequenceWork& work) {
   load.prefill_tokens = 0;
   load.prefill_products = 0;
   load.prefill_context = 0;
+  load.prefill_longest = 0;
   load.prefill_sequences = 0;
 }
 

@@ -255,6 +255,7 @@ class World {
         ++load.prefill_sequences;
         load.prefill_tokens += work.tokens;
         load.prefill_context += work.context.count();
+        load.prefill_longest = std::max(load.prefill_longest, work.context.count() + work.tokens);
         load.prefill_products += queries * (work.context.as_double() + (queries + 1) / 2);
       }
     }

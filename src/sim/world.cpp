@@ -100,7 +100,8 @@ World::World(Clock& clock, const Deployment& deployment, Scenario& scenario, Wor
       slowdown_(deployment.instances.size(), 1.0),
       player_(loop_, *scenario.workload, block_of(deployment), scenario.seed) {
   for (const DeployedGroup& group : deployment.groups) {
-    models_.emplace_back(deployment.model, deployment.systems[group.system], group.config.layout);
+    models_.emplace_back(deployment.model, deployment.systems[group.system], group.config.layout,
+                         deployment.engine.spec);
   }
   ClusterParts parts;
   parts.device = [this](size_t instance) { return make_device(instance); };

@@ -1,5 +1,5 @@
 // Attention: operations and bytes at known shapes, limits of windows and selections.
-#include "cost/attention_cost.h"
+#include "cost/attention_bound.h"
 
 #include <gtest/gtest.h>
 
@@ -27,27 +27,19 @@ RankLoad prompt_load(int sequences, int64_t tokens) {
   return load;
 }
 
-// Rates of one operation and one byte per second: seconds are counts.
-Rates unit_rates() {
-  Rates rates;
-  rates.products.fill(1);
-  rates.attention = 1;
-  rates.memory = 1;
-  return rates;
+// One operation and one byte per second: seconds are counts.
+AttentionBound counts(const ModelShape& model, const InstanceLayout& layout) {
+  return AttentionBound(model, layout, {1, 1, 1});
 }
 
-AttentionCost counts(const ModelShape& model, const InstanceLayout& layout) {
-  return AttentionCost(model, layout, unit_rates(), 1, true);
-}
-
-TEST(AttentionCost, DecodeOfLatentRowsIsAbsorbed) {
+TEST(AttentionBound, DecodeOfLatentRowsIsAbsorbed) {
   const InstanceLayout one = layout(Role::kDecode, 1, {}, Format::kBf16);
   const auto work = counts(deepseek_r1(), one).decode(decode_load(2, 1000));
   EXPECT_DOUBLE_EQ(work.compute, 2000.0 * 61 * 2 * 128 * (576 + 512));
   EXPECT_DOUBLE_EQ(work.memory, 2000.0 * 61 * 1152);
 }
 
-TEST(AttentionCost, DraftTokensShareTheRows) {
+TEST(AttentionBound, DraftTokensShareTheRows) {
   InstanceLayout l = layout(Role::kDecode, 1, {}, Format::kBf16);
   const auto without = counts(deepseek_r1(), l).decode(decode_load(1, 1000));
   l.draft_tokens = 1;
@@ -56,22 +48,13 @@ TEST(AttentionCost, DraftTokensShareTheRows) {
   EXPECT_DOUBLE_EQ(with.memory, without.memory);
 }
 
-TEST(AttentionCost, PrefillOfLatentRowsIsNot) {
+TEST(AttentionBound, PrefillOfLatentRowsIsNot) {
   const InstanceLayout one = layout(Role::kPrefill, 1, {}, Format::kBf16);
   const auto work = counts(deepseek_r1(), one).prefill(prompt_load(1, 4096));
   EXPECT_DOUBLE_EQ(work.compute, 4096.0 * 4097 / 2 * 61 * 2 * 128 * (192 + 128));
 }
 
-TEST(AttentionCost, EarlierChunksAreProjectedUpAgain) {
-  const InstanceLayout one = layout(Role::kPrefill, 1, {}, Format::kBf16);
-  const AttentionCost cost(deepseek_r1(), one, unit_rates(), 1, false);
-  RankLoad load = prompt_load(1, 1024);
-  const double first = cost.prefill(load).compute;
-  load.prefill_context = 1000;
-  EXPECT_DOUBLE_EQ(cost.prefill(load).compute - first, 1000 * 61 * 2.0 * 512 * 128 * 256);
-}
-
-TEST(AttentionCost, HeadsSplitOverTensorParallelism) {
+TEST(AttentionBound, HeadsSplitOverTensorParallelism) {
   const InstanceLayout one = layout(Role::kDecode, 1, {}, Format::kBf16);
   InstanceLayout sixteen = one;
   sixteen.parallel.tp = 16;
@@ -84,7 +67,7 @@ TEST(AttentionCost, HeadsSplitOverTensorParallelism) {
   EXPECT_DOUBLE_EQ(latent.memory, counts(deepseek_r1(), one).decode(load).memory);
 }
 
-TEST(AttentionCost, WindowsLimitHalfTheLayers) {
+TEST(AttentionBound, WindowsLimitHalfTheLayers) {
   const InstanceLayout one = layout(Role::kDecode, 1, {}, Format::kBf16);
   const double row = 2 * 8 * 64 * 2.0;
   const auto near = counts(gpt_oss_120b(), one).decode(decode_load(4, 100));
@@ -93,16 +76,16 @@ TEST(AttentionCost, WindowsLimitHalfTheLayers) {
   EXPECT_DOUBLE_EQ(far.memory, 4 * row * 18 * (128 + 10000));
 }
 
-TEST(AttentionCost, SelectionLimitsKeysButNotTheIndexer) {
+TEST(AttentionBound, SelectionLimitsKeysButNotTheIndexer) {
   const InstanceLayout one = layout(Role::kDecode, 1, {}, Format::kBf16);
-  const AttentionCost cost = counts(deepseek_v32(), one);
+  const AttentionBound cost = counts(deepseek_v32(), one);
   const RankLoad load = decode_load(1, 100000);
   EXPECT_DOUBLE_EQ(cost.decode(load).memory, 2048.0 * 61 * 1152);
   EXPECT_DOUBLE_EQ(cost.decode_index(load).memory, 100000.0 * 61 * 256);
   EXPECT_DOUBLE_EQ(cost.decode_index(load).compute, 100000.0 * 61 * 2 * 64 * 128);
 }
 
-TEST(AttentionCost, ShortSparsePrefillIsDense) {
+TEST(AttentionBound, ShortSparsePrefillIsDense) {
   const InstanceLayout one = layout(Role::kPrefill, 1, {}, Format::kBf16);
   const RankLoad load = prompt_load(1, 2048);
   EXPECT_DOUBLE_EQ(counts(deepseek_v32(), one).prefill(load).compute,
@@ -113,29 +96,11 @@ TEST(AttentionCost, ShortSparsePrefillIsDense) {
 }
 
 // V4: 30 layers select 1,024 entries of 4 tokens, 31 read all entries of 128, and all a window.
-TEST(AttentionCost, CompressedEntriesAndWindow) {
+TEST(AttentionBound, CompressedEntriesAndWindow) {
   const InstanceLayout one = layout(Role::kDecode, 1, {}, Format::kBf16);
   const double context = 1 << 20;
   const auto work = counts(deepseek_v4_pro(), one).decode(decode_load(1, 1 << 20));
   EXPECT_DOUBLE_EQ(work.memory, 1024 * (61.0 * 128 + 30 * 1024 + 31 * context / 128));
-}
-
-TEST(AttentionCost, SumIsItsParts) {
-  for (const ModelShape& model : {deepseek_v32(), deepseek_v4_pro(), gpt_oss_120b()}) {
-    const InstanceLayout one = layout(Role::kUnified, 1, {}, Format::kBf16);
-    const AttentionCost cost(model, one, reached_rates(h100(8).chip, {}), 1, false);
-    RankLoad load = decode_load(7, 5000);
-    const RankLoad prompt = prompt_load(2, 3000);
-    load.prefill_tokens = prompt.prefill_tokens;
-    load.prefill_products = prompt.prefill_products;
-    load.prefill_sequences = 2;
-    const auto prefill = cost.prefill(load);
-    const auto index = cost.decode_index(load);
-    const double decode = cost.decode_seconds(load) - std::max(index.compute, index.memory);
-    EXPECT_NEAR(cost.seconds(load),
-                decode + std::max(prefill.compute, prefill.memory) + cost.index_seconds(load),
-                1e-12);
-  }
 }
 
 }  // namespace

@@ -1,0 +1,58 @@
+// AttentionLayers: attention proper and the sparse indexer of all layers of a model on one die,
+// from the sums of a rank's load, over the kernels of attention_kernel.h. Projections are products,
+// and not here.
+#pragma once
+
+#include <vector>
+
+#include "cost/attention_kernel.h"
+#include "cost/sharding.h"
+
+namespace weft {
+
+// Which layers run which kernel. GQA: one kernel each for prompts and decodes. MLA: prompts
+// without absorption, decodes absorbed (DeepSeek-V2, section 2.1). V3.2: the indexer scores every
+// key, then absorbed attention reads the best top_k. V4: a window of single rows, and one entry per
+// `compression` tokens, at most top_k of them.
+class AttentionLayers {
+ public:
+  AttentionLayers(const ModelShape& model, const System& system, const InstanceLayout& layout);
+
+  struct Parts {
+    double prefill = 0;  // seconds, all layers
+    double decode = 0;
+    double index = 0;
+    [[nodiscard]] double total() const { return prefill + decode + index; }
+  };
+  // `share` of the load: 1 / (pipeline stages x micro-batches).
+  [[nodiscard]] Parts parts(const RankLoad& load, double share) const;
+  [[nodiscard]] double seconds(const RankLoad& load, double share) const {
+    return parts(load, share).total();
+  }
+  // The kernels that a step starts, of prompts and of decodes.
+  [[nodiscard]] double prefill_kernels() const { return prefill_kernels_; }
+  [[nodiscard]] double decode_kernels() const { return decode_kernels_; }
+  // Whether the load lies where the kernels' constants were fitted.
+  [[nodiscard]] bool covers(const RankLoad& load) const;
+
+ private:
+  struct Kernel {
+    double layers = 1;
+    double keys = 1;  // entries per token of context: 1 / compression
+    bool index = false;
+    AttentionPrefillPlan prefill;
+    AttentionDecodePlan decode;
+    // Where selecting is possible, reading everything can still be cheaper.
+    bool has_dense = false;
+    AttentionPrefillPlan dense;
+    const AttentionConstants::Prefill* prefill_fit = nullptr;
+    const AttentionConstants::Decode* decode_fit = nullptr;
+  };
+  struct Builder;
+
+  std::vector<Kernel> kernels_;
+  double prefill_kernels_ = 0;
+  double decode_kernels_ = 0;
+};
+
+}  // namespace weft

@@ -1,0 +1,87 @@
+// Engine: what a serving engine's software adds to the arithmetic of a step, and how it batches.
+// One entry of catalog/engines each; every constant has a source there, or the word "fitted".
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+// Times in seconds.
+struct EngineCosts {
+  // Between one kernel of a step and the next, and a small kernel (norm, rope, quantise, SwiGLU)
+  // that only moves a few rows.
+  double kernel_gap = 1e-6;
+  double small_kernel = 2.5e-6;
+  double kernels_per_attention = 5;  // small ones beside products and attention, each layer
+  double kernels_per_dense_ffn = 3;
+  double kernels_per_moe_ffn = 4;
+  // Host's part of a step, and of each sequence in it.
+  double host_step = 0.3e-3;
+  double host_sequence = 5e-6;
+  double sampling = 50e-6;
+  // Before a request reaches the scheduler: HTTP, tokenising; and per prompt token.
+  double request = 2e-3;
+  double request_token = 0;
+  // What of the shorter of computation and expert exchange disappears under the other with two or
+  // more micro-batches.
+  double overlap_prefill = 0.8;
+  double overlap_decode = 0.8;
+  // Hottest rank's expert load over the mean, with the engine's expert balancing.
+  double expert_imbalance = 1.35;
+};
+
+// How tokens reach their experts' dies and come back. kAllGather: everybody gets every token, and
+// the parts are summed and scattered.
+enum class ExchangeKind {
+  kDeepEpLowLatency,
+  kDeepEpNormal,
+  kTrtllmOneSided,
+  kTrtllmTwoSided,
+  kCloudMatrix,
+  kAllGather,
+};
+// The all-reduce of a tensor-parallel layer.
+enum class AllReduceKind { kLibrary, kCustom, kTrtllm };
+
+// What a step's time depends on.
+struct EngineSpec {
+  EngineCosts costs;
+  ExchangeKind prefill_exchange = ExchangeKind::kDeepEpNormal;
+  ExchangeKind decode_exchange = ExchangeKind::kDeepEpLowLatency;
+  AllReduceKind all_reduce = AllReduceKind::kCustom;
+  bool host_overlapped = false;  // the host's part runs beside the device's, and shows if longer
+};
+
+// How it batches. 0: weft's own default for the role.
+struct EngineScheduling {
+  bool prefill_first = false;  // steps with prompts leave decodes out
+  int64_t block_tokens = 0;
+  int64_t max_sequences = 0;        // per instance
+  int64_t max_tokens_per_step = 0;  // per instance
+  bool prefix_caching = true;
+  double memory_share = 0;  // of the device's memory
+};
+
+struct Engine {
+  std::string name;
+  std::string title;
+  EngineScheduling scheduling;
+  EngineSpec spec;
+  std::vector<std::string> fitted;  // keys of the constants that were fitted to published cases
+};
+
+// A constant of EngineCosts as the catalog and the fit know it.
+struct EngineConstant {
+  const char* key;  // "host_step_us"
+  double EngineCosts::*member;
+  double per_unit;  // the key's unit in a second: 1e6 for microseconds; 1: a number or a share
+  double least;     // in seconds: what is physically possible
+  double most;
+};
+const std::vector<EngineConstant>& engine_constants();
+// Puts what was fitted back to the defaults, as if no case had been seen.
+void reset_fitted(Engine& engine);
+
+}  // namespace weft
