@@ -1,0 +1,222 @@
+// Gauss-Newton over few constants; each evaluation predicts every case of the engine.
+#include "plan/engine_fit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace weft {
+namespace {
+
+constexpr double kHuber = 0.15;  // errors beyond it pull with constant force
+constexpr double kPull = 0.02;   // towards the start, per unit of logarithm and case
+constexpr double kProbe = 0.05;  // of a constant, for the derivative
+constexpr int kRounds = 6;
+
+using Vector = std::vector<double>;
+
+std::vector<EngineConstant> fitted_constants(const Engine& engine) {
+  std::vector<EngineConstant> out;
+  for (const EngineConstant& constant : engine_constants()) {
+    if (std::ranges::find(engine.fitted, constant.key) != engine.fitted.end()) {
+      out.push_back(constant);
+    }
+  }
+  return out;
+}
+
+double robust(double error) {
+  const double size = std::abs(error);
+  return size <= kHuber ? size * size / 2 : kHuber * (size - kHuber / 2);
+}
+
+class Fit {
+ public:
+  Fit(const std::vector<Case>& cases, const Catalog& catalog, const Engine& engine)
+      : catalog_(catalog), engine_(engine), constants_(fitted_constants(engine)) {
+    for (const Case& one : cases) {
+      if (one.engine == engine.name && one.phase != Phase::kOperator) cases_.push_back(one);
+    }
+    for (const EngineConstant& constant : constants_) {
+      const double value = engine_.spec.costs.*constant.member;
+      start_.push_back(std::log(std::clamp(value, constant.least, constant.most)));
+    }
+  }
+
+  [[nodiscard]] bool empty() const { return cases_.empty(); }
+  [[nodiscard]] const std::vector<EngineConstant>& constants() const { return constants_; }
+
+  Engine run() {
+    Vector at = start_;
+    Vector errors = errors_at(at);
+    double damping = 1e-3;
+    for (int round = 0; round < kRounds && !constants_.empty() && !errors.empty(); ++round) {
+      const std::vector<Vector> slopes = slopes_at(at, errors);
+      bool better = false;
+      for (int attempt = 0; attempt < 4 && !better; ++attempt) {
+        const Vector next = clamp(add(at, step(slopes, errors, at, damping)));
+        Vector there = errors_at(next);
+        better = there.size() == errors.size() && loss(there, next) < loss(errors, at) - 1e-9;
+        damping = better ? damping / 4 : damping * 16;
+        if (!better) continue;
+        const bool settled = loss(errors, at) - loss(there, next) < 1e-4 * loss(errors, at);
+        at = next;
+        errors = std::move(there);
+        if (settled) return engine_at(at);
+      }
+      if (!better) break;
+    }
+    return engine_at(at);
+  }
+
+  [[nodiscard]] std::vector<Comparison> rows(const Engine& engine) const {
+    return validate(cases_, catalog_, [&](const Case&) { return &engine; }).rows;
+  }
+
+ private:
+  [[nodiscard]] Engine engine_at(const Vector& at) const {
+    Engine engine = engine_;
+    for (size_t i = 0; i < constants_.size(); ++i) {
+      engine.spec.costs.*constants_[i].member = std::exp(at[i]);
+    }
+    return engine;
+  }
+  [[nodiscard]] Vector errors_at(const Vector& at) const {
+    Vector out;
+    for (const Comparison& row : rows(engine_at(at))) {
+      out.push_back(std::log(row.predicted / row.published));
+    }
+    return out;
+  }
+  [[nodiscard]] std::vector<Vector> slopes_at(const Vector& at, const Vector& errors) const {
+    std::vector<Vector> out;
+    for (size_t i = 0; i < at.size(); ++i) {
+      Vector probe = at;
+      probe[i] += kProbe;
+      Vector there = errors_at(probe);
+      there.resize(errors.size());
+      for (size_t r = 0; r < errors.size(); ++r) there[r] = (there[r] - errors[r]) / kProbe;
+      out.push_back(std::move(there));
+    }
+    return out;
+  }
+  [[nodiscard]] double loss(const Vector& errors, const Vector& at) const {
+    double sum = 0;
+    for (const double error : errors) sum += robust(error);
+    for (size_t i = 0; i < at.size(); ++i) sum += pull() * std::pow(at[i] - start_[i], 2) / 2;
+    return sum;
+  }
+  [[nodiscard]] double pull() const { return kPull * static_cast<double>(cases_.size()); }
+
+  // Solves (J'WJ + pull + damping) d = -(J'We + pull (at - start)).
+  [[nodiscard]] Vector step(const std::vector<Vector>& slopes, const Vector& errors,
+                            const Vector& at, double damping) const {
+    const size_t n = slopes.size();
+    std::vector<Vector> matrix(n, Vector(n + 1));
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t r = 0; r < errors.size(); ++r) {
+        const double weight = std::min(1.0, kHuber / std::max(1e-12, std::abs(errors[r])));
+        for (size_t j = 0; j < n; ++j) matrix[i][j] += weight * slopes[i][r] * slopes[j][r];
+        matrix[i][n] -= weight * slopes[i][r] * errors[r];
+      }
+      matrix[i][i] = matrix[i][i] * (1 + damping) + pull() + 1e-9;
+      matrix[i][n] -= pull() * (at[i] - start_[i]);
+    }
+    return solve(std::move(matrix));
+  }
+  // Gauss elimination of a positive definite matrix with its right side.
+  static Vector solve(std::vector<Vector> m) {
+    const size_t n = m.size();
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t r = i + 1; r < n; ++r) {
+        const double factor = m[r][i] / m[i][i];
+        for (size_t c = i; c <= n; ++c) m[r][c] -= factor * m[i][c];
+      }
+    }
+    Vector out(n);
+    for (size_t i = n; i-- > 0;) {
+      out[i] = m[i][n];
+      for (size_t c = i + 1; c < n; ++c) out[i] -= m[i][c] * out[c];
+      out[i] /= m[i][i];
+    }
+    return out;
+  }
+  static Vector add(Vector a, const Vector& b) {
+    for (size_t i = 0; i < a.size(); ++i) a[i] += std::clamp(b[i], -1.0, 1.0);
+    return a;
+  }
+  [[nodiscard]] Vector clamp(Vector at) const {
+    for (size_t i = 0; i < at.size(); ++i) {
+      at[i] = std::clamp(at[i], std::log(constants_[i].least), std::log(constants_[i].most));
+    }
+    return at;
+  }
+
+  std::vector<Case> cases_;
+  const Catalog& catalog_;
+  Engine engine_;
+  std::vector<EngineConstant> constants_;
+  Vector start_;
+};
+
+}  // namespace
+
+Result<FittedEngine> fit_engine(const std::vector<Case>& cases, const Catalog& catalog,
+                                const std::string& name) {
+  auto engine = catalog.engine(name);
+  if (!engine) return engine.error();
+  Fit fit(cases, catalog, *engine);
+  if (fit.empty()) return not_found(fmt::format("no case was measured with engine \"{}\"", name));
+  FittedEngine out;
+  out.engine = fit.run();
+  for (const EngineConstant& constant : fit.constants()) out.constants.push_back(constant.key);
+  out.before = summarize(fit.rows(*engine));
+  out.after = summarize(fit.rows(out.engine));
+  return out;
+}
+
+std::string constants_text(const FittedEngine& fitted) {
+  std::string out =
+      fmt::format("# {} rows: mean |error| {:.1f} % before, {:.1f} % after\n", fitted.after.rows,
+                  100 * fitted.before.mean_abs, 100 * fitted.after.mean_abs);
+  for (const EngineConstant& constant : engine_constants()) {
+    if (std::ranges::find(fitted.constants, constant.key) == fitted.constants.end()) continue;
+    out += fmt::format("{} = {:.4g}\n", constant.key,
+                       fitted.engine.spec.costs.*constant.member * constant.per_unit);
+  }
+  return out;
+}
+
+Result<Validation> leave_one_out(const std::vector<Case>& cases, const Catalog& catalog,
+                                 const std::function<void(const std::string&)>& progress) {
+  std::map<std::string, std::vector<Case>> families;
+  for (const Case& one : cases) families[one.family].push_back(one);
+  Validation out;
+  for (const auto& [family, members] : families) {
+    progress(family);
+    std::vector<Case> others;
+    for (const Case& one : cases) {
+      if (one.family != family) others.push_back(one);
+    }
+    std::map<std::string, Engine> engines;
+    for (const Case& one : members) {
+      if (one.engine.empty() || engines.contains(one.engine)) continue;
+      auto engine = catalog.engine(one.engine);
+      if (!engine) continue;  // the prediction says so
+      reset_fitted(*engine);
+      Fit fit(others, catalog, *engine);
+      engines.emplace(one.engine, fit.empty() ? *engine : fit.run());
+    }
+    Validation part = validate(members, catalog, [&](const Case& one) {
+      const auto at = engines.find(one.engine);
+      return at == engines.end() ? nullptr : &at->second;
+    });
+    out.rows.insert(out.rows.end(), part.rows.begin(), part.rows.end());
+    out.unusable.insert(out.unusable.end(), part.unusable.begin(), part.unusable.end());
+  }
+  return out;
+}
+
+}  // namespace weft
