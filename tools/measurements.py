@@ -1,0 +1,618 @@
+#!/usr/bin/env python3
+"""Writes the larger files of catalog/measurements from published tables and request logs.
+
+  python3 tools/measurements.py --measurements DIR --traces DIR [--out catalog/measurements]
+
+DIR/measurements holds the tables (their sources stand in the head of each file written), DIR/traces
+the request logs. The same tables give the same files, byte for byte. What a table lacks and is
+assumed stands in a case's note; rows that lack more are left out, and each head says which.
+"""
+
+import argparse
+import csv
+import gzip
+import json
+import statistics
+from pathlib import Path
+
+FP8 = {"weights": "fp8", "activations": "fp8", "kv": "bf16"}
+FP8_KV8 = {"weights": "fp8", "activations": "fp8", "kv": "fp8"}
+BF16 = {"weights": "bf16", "activations": "bf16", "kv": "bf16"}
+FP4 = {"weights": "fp4", "activations": "bf16", "kv": "bf16"}
+INT4 = {"weights": "int4", "activations": "bf16", "kv": "bf16"}
+
+
+# ---- writing ------------------------------------------------------------------------------------
+
+def number(value):
+    """As short as it is exact to six digits."""
+    if isinstance(value, int):
+        return str(value)
+    text = f"{value:.6g}"
+    return text if "e" not in text else str(round(value))
+
+
+def value_text(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {value_text(v)}" for k, v in value.items()) + " }"
+    return number(value)
+
+
+def case_text(case):
+    lines = ["[[case]]"]
+    for key, value in case.items():
+        if key != "published" and value is not None:
+            lines.append(f"{key} = {value_text(value)}")
+    lines.append("[case.published]")
+    lines += [f"{k} = {number(v)}" for k, v in case["published"].items() if v]
+    return "\n".join(lines) + "\n"
+
+
+def write(folder, name, head, family, source, grade, cases):
+    ids = [case["id"] for case in cases]
+    assert len(ids) == len(set(ids)), f"{name}: an id twice"
+    text = "".join(f"# {line}\n" for line in head)
+    text += "# Written by tools/measurements.py.\n"
+    text += f'family = "{family}"\nsource = {value_text(source)}\ngrade = "{grade}"\n\n'
+    (folder / f"{name}.toml").write_text(text + "\n".join(map(case_text, cases)))
+    print(f"{name}.toml: {len(cases)} cases")
+
+
+def parallel(tp=1, dp=1, ep=1, pp=1):
+    return {"dp": dp, "tp": tp, "ep": ep, "pp": pp}
+
+
+def serve(case_id, note, hardware, model, devices, layout, precision, engine, **rest):
+    return {"id": case_id, "note": note or None, "hardware": hardware, "model": model,
+            "phase": "serve", "devices": devices, "parallel": layout, "precision": precision,
+            "engine": engine, **rest}
+
+
+def rows_of(path):
+    opened = gzip.open(path, "rt") if path.suffix == ".gz" else open(path)
+    with opened as lines:
+        return list(csv.DictReader(lines))
+
+
+def uniform(most):
+    return {"dist": "uniform", "min": int(0.8 * most), "max": most}
+
+
+# ---- InferenceX sweeps and NVIDIA runs ----------------------------------------------------------
+
+SILICON_HEAD = [
+    "InferenceX sweeps and NVIDIA's own runs, as aiconfigurator keeps them beside its",
+    "predictions. A selection of the 1,884 rows: both chips, three engines, models with a shape",
+    "in the catalog, all degrees, few concurrencies. A closed loop; TTFT and TPOT per request.",
+    "Mean or median is not said: taken as the mean. InferenceX: lengths uniform in 0.8 to 1.0",
+    "of the figure, 10 requests per unit of concurrency, prefix cache off, vLLM with 8,192",
+    "tokens a step (the benchmark's README). NVIDIA runs: fixed lengths and 10 requests per",
+    "unit of concurrency are assumed, and the end-to-end time is given, TTFT + TPOT x (tokens -",
+    "1), in place of the TTFT: how far equal requests stay in step and whether the first wave",
+    "counts is not recorded. KV formats are not recorded: taken from the checkpoint, and where",
+    "many requests queue, from how many were in flight (Llama-3.1-70B with vLLM: BF16 on H100,",
+    "FP8 on H200).",
+    "Left out: disaggregated rows and those with attention DP (draft tokens and workers not",
+    "recorded), rows marked wip, degrees above the server's 8 (a parsing product), the second",
+    "copy of DeepSeek-R1 under V3's name, DeepSeek of TensorRT-LLM 1.1 (MTP not recorded),",
+    "Qwen3.5 (no shape).",
+]
+SILICON_MODELS = {
+    "meta-llama/Llama-3.1-70B": "llama-3.1-70b",
+    "openai/gpt-oss-120b": "gpt-oss-120b",
+    "MiniMaxAI/MiniMax-M2.5": "minimax-m2.5",
+    "moonshotai/Kimi-K2.5": "kimi-k2.5",
+    "zhipuai/GLM-5": "glm-5",
+    "deepseek-ai/DeepSeek-R1": "deepseek-r1",
+    "Qwen/Qwen3-32B": "qwen3-32b",
+    "Qwen/Qwen3-235B-A22B-FP8": "qwen3-235b-a22b",
+    "meta-llama/Llama-3.1-8B-Instruct": "llama-3.1-8b",
+    "nvidia/Llama-3.1-8B-Instruct-FP8": "llama-3.1-8b",
+}
+ENGINES = {"vllm": "vllm", "sglang": "sglang", "trtllm": "tensorrt-llm"}
+NVIDIA_RUN = "aic-auto-gap-analysis"
+
+
+def silicon_wanted(row, concurrency):
+    lengths = (int(row["isl"]), int(row["osl"]))
+    if NVIDIA_RUN not in row["silicon_data_source"]:
+        if lengths == (1024, 8192):
+            return concurrency == 16 and int(row["tp_size"]) in (1, 8)
+        return concurrency in (4, 16, 64, 128)
+    if row["backend"] == "trtllm" and "Qwen3-235B" in row["model_path"]:
+        return lengths in ((512, 256), (256, 256)) and concurrency in (16, 64)
+    if lengths[0] >= 8000 and row["backend"] != "trtllm":
+        return lengths[1] in (500, 1000)
+    return lengths in ((1024, 128), (4096, 512), (4000, 1000), (1000, 1000), (2000, 100),
+                       (4000, 500)) and concurrency not in (8, 32, 112, 128, 176, 352)
+
+
+def silicon_precision(row, model):
+    if model == "gpt-oss-120b":
+        return FP4
+    if row["precision"] == "int4":
+        return INT4
+    if row["precision"] == "":
+        return FP8 if row["gemm_quant_mode"].startswith("fp8") else BF16
+    if model == "llama-3.1-70b" and row["backend"] == "vllm" and row["system"] == "h100_sxm":
+        return FP8  # 28 requests of 8,300 tokens in flight at TP2: what BF16 holds
+    if model == "llama-3.1-70b" or "nvidia/" in row["model_path"]:
+        return FP8_KV8  # NVIDIA's checkpoints name FP8 KV; 46 in flight on one H200 bear it out
+    if model == "qwen3-32b" and row["backend"] == "trtllm":
+        return FP8_KV8  # 64 requests of 4,600 tokens wait 3.8 s at TP1: with BF16 half would queue
+    return FP8
+
+
+def silicon_usable(row, fields):
+    if row["mode"] != "agg" or row["model_path"] not in SILICON_MODELS:
+        return False
+    if "silicon_concurrency" not in fields or fields.get("wip") == "True":
+        return False
+    if row["attention_dp_size"] not in ("", "1") or int(row["tp_size"]) > 8:
+        return False
+    if "gap-analysis.csv" in row["silicon_data_source"]:
+        return False
+    if "gpt-oss" in row["model_path"] and row["backend"] == "vllm" and not row["backend_version"]:
+        return False  # an unnamed version of the autumn before; the named one has the same points
+    if int(row["tp_size"]) == 1 and "235B" in row["model_path"]:
+        return False  # its degree is the experts' one
+    if int(row["moe_ep_size"] or 1) not in (0, 1, int(row["tp_size"])):
+        return False
+    deepseek = "DeepSeek" in row["model_path"]
+    return not (deepseek and row["backend"] == "trtllm" and row["backend_version"])
+
+
+def silicon_figures(row, inferencex):
+    ttft, tpot = float(row["silicon_ttft_ms"]), float(row["silicon_tpot_ms"])
+    if inferencex:
+        return {"ttft_ms": ttft, "tpot_ms": tpot}
+    # Equal requests may run in step or not; their sum is the same.
+    osl = int(row["osl"])
+    whole = {"e2e_ms": ttft + tpot * (osl - 1)}
+    return whole if osl < 500 else {**whole, "tpot_ms": tpot}
+
+
+def silicon_case(row, fields):
+    concurrency = int(fields["silicon_concurrency"])
+    model = SILICON_MODELS[row["model_path"]]
+    chip = row["system"].removesuffix("_sxm")
+    tp, ep = int(row["tp_size"]), max(1, int(row["moe_ep_size"] or 1))
+    if model.startswith(("llama", "qwen3-32b")):
+        ep = 1
+    precision = silicon_precision(row, model)
+    inferencex = NVIDIA_RUN not in row["silicon_data_source"]
+    version = row["backend_version"] or "version not recorded"
+    note = f"{version}; measured {fields['measured'][:10]}" if "measured" in fields else version
+    length = uniform if inferencex else (lambda value: value)
+    engine = ENGINES[row["backend"]]
+    name = f"{chip}-{model}-{row['backend']}-{version.split()[0]}-{precision['weights']}"
+    isl, osl = int(row["isl"]), int(row["osl"])
+    return serve(
+        f"aic-{name}-tp{tp}ep{ep}-{isl}-{osl}-c{concurrency}", note, f"{chip}-8", model, tp,
+        parallel(tp=tp, ep=ep), precision, engine, prefix_caching=False,
+        max_tokens_per_step=8192 if engine == "vllm" else None,
+        input_tokens=length(isl), output_tokens=length(osl), concurrency=concurrency,
+        requests=10 * concurrency, published=silicon_figures(row, inferencex))
+
+
+def silicon(measurements, out):
+    cases = {}
+    for row in rows_of(measurements / "aiconfigurator_silicon_sample.csv.gz"):
+        fields = dict(part.strip().split("=", 1)
+                      for part in row["silicon_data_source"].split(";") if "=" in part)
+        if not silicon_usable(row, fields):
+            continue
+        if not silicon_wanted(row, int(fields["silicon_concurrency"])):
+            continue
+        case = silicon_case(row, fields)
+        kept = cases.get(case["id"])  # the same point in several dumps: the latest counts
+        if kept is None or kept["note"] <= case["note"]:
+            cases[case["id"]] = case
+    ordered = sorted(cases.values(), key=lambda case: case["id"])
+    for case in ordered:
+        inferencex = isinstance(case["input_tokens"], dict)
+        who = "inferencex" if inferencex else "nvidia"
+        case["family"] = f"{who}-{case['engine']}"
+    write(out, "aiconfigurator-silicon", SILICON_HEAD, "inferencex",
+          "https://github.com/ai-dynamo/aiconfigurator systems/silicon_sample.csv (095f58a)", "A",
+          ordered)
+
+
+# ---- dstack -------------------------------------------------------------------------------------
+
+DSTACK_CHIPS = {"h200": "h200-8", "mi300x": "mi300x-8", "mi300": "mi300x-8"}
+DSTACK_ENGINES = {"vllm": "vllm", "sglang": "sglang", "trt-llm": "tensorrt-llm"}
+DSTACK_NOTES = {"vllm": "vLLM 0.7.4.dev (V0: prompts first)", "sglang": "SGLang 0.4.3.post2",
+                "trt-llm": "TensorRT-LLM 0.17"}
+R1_HEAD = [
+    "DeepSeek-R1 in FP8 on one server, random prompts of exactly the lengths given: a closed",
+    "loop of 500 requests (online), or all requests at once (offline, elapsed time). February",
+    "to March 2025. Means.",
+    "Left out: rows of 1,024 / 1,024 with range ratio 0, whose token totals do not agree with",
+    "their lengths.",
+]
+
+
+def dstack_r1_online(measurements):
+    for row in rows_of(measurements / "dstack_deepseek_r1_online_8xH200_MI300X.csv"):
+        if row["random_input_len"] != "3200":
+            continue
+        engine, load = row["backend"], int(row["max_concurrency"])
+        name = f"{row['GPU']}-{engine}-3200-{row['random_output_len']}-c{load}"
+        yield serve(
+            f"dstack-r1-{name}", DSTACK_NOTES[engine], DSTACK_CHIPS[row["GPU"]], "deepseek-r1", 8,
+            parallel(tp=8), FP8, DSTACK_ENGINES[engine], prefix_caching=False,
+            family=f"dstack-deepseek-r1-{DSTACK_ENGINES[engine]}", input_tokens=3200,
+            output_tokens=int(row["random_output_len"]), concurrency=load,
+            requests=int(row["completed"]),
+            published={"ttft_ms": float(row["mean_ttft_ms"]),
+                       "ttft_p50_ms": float(row["median_ttft_ms"]),
+                       "tpot_ms": float(row["mean_tpot_ms"]),
+                       "output_tokens_per_s": float(row["output_throughput"])})
+
+
+def dstack_r1_offline(measurements):
+    for row in rows_of(measurements / "dstack_deepseek_r1_offline_8xH200_MI300X.csv"):
+        engine, count = row["backend"], int(row["num_requests"])
+        chip = "mi300x" if row["GPU"] == "mi300" else row["GPU"]
+        yield serve(
+            f"dstack-r1-{chip}-{engine}-3200-{row['output_len']}-offline{count}",
+            DSTACK_NOTES[engine], DSTACK_CHIPS[chip], "deepseek-r1", 8, parallel(tp=8), FP8,
+            DSTACK_ENGINES[engine], prefix_caching=False,
+            family=f"dstack-deepseek-r1-{DSTACK_ENGINES[engine]}", arrivals="at_once",
+            input_tokens=int(row["input_len"]), output_tokens=int(row["output_len"]),
+            requests=count, published={"makespan_s": float(row["elapsed_time"])})
+
+
+def dstack_r1(measurements, out):
+    cases = sorted([*dstack_r1_online(measurements), *dstack_r1_offline(measurements)],
+                   key=lambda case: case["id"])
+    write(out, "dstack-deepseek-r1", R1_HEAD, "dstack-deepseek-r1",
+          "https://github.com/dstackai/benchmarks branch deepseek-r1-benchmark (7f37e66)", "A",
+          cases)
+
+
+L405_HEAD = [
+    "Llama-3.1-405B in FP8 with vLLM, November 2024: a batch of equal requests from first to",
+    "last token, and ShareGPT prompts at a rate (16 and 32 per second, and all at once). H100:",
+    "chunked prefill of 512 tokens, at most 512 sequences; MI300X: no chunked prefill, 15",
+    "decode steps a turn of the scheduler. ShareGPT lengths: the means are the run's, their",
+    "spread is not given and taken as exponential.",
+    "Left out: MI300X with Meta's checkpoint (no FP8 kernels then), two replicas on 8 MI300X",
+    "(figures of 4 MI300X word for word).",
+]
+L405_SYSTEMS = {
+    "8xH100 1FP8-meta": ("h100-8", 8, "vLLM of November 2024, chunked prefill", FP8),
+    "8xMi300x 1FP8-amd": ("mi300x-8", 8, "vLLM of November 2024, 15 steps a turn", FP8_KV8),
+    "4xMi300x 1FP8-amd": ("mi300x-8", 4, "vLLM of November 2024, 15 steps a turn", FP8_KV8),
+}
+
+
+def dstack_405b_cases(measurements):
+    for row in rows_of(measurements / "dstack_llama405b_fp8_batch_8xH100_MI300X.csv"):
+        gpu = row["gpu"].strip()
+        if gpu not in L405_SYSTEMS:
+            continue
+        hardware, devices, note, precision = L405_SYSTEMS[gpu]
+        batch = int(row["batch_size"])
+        chip = hardware.removesuffix("-8")
+        yield serve(
+            f"dstack-405b-{chip}-tp{devices}-{row['input_len']}-{row['output_len']}-b{batch}",
+            note, hardware, "llama-3.1-405b", devices, parallel(tp=devices), precision, "vllm",
+            prefix_caching=False, max_tokens_per_step=512 if chip == "h100" else None,
+            max_batch=512 if chip == "h100" else 1024, arrivals="at_once",
+            input_tokens=int(row["input_len"]), output_tokens=int(row["output_len"]),
+            requests=batch, published={"makespan_s": float(row["end_to_end_latency"])})
+
+
+def dstack_405b_rates(measurements):
+    for row in rows_of(measurements / "dstack_llama405b_fp8_qps_8xH100_MI300X.csv"):
+        if row["gpu"] not in L405_SYSTEMS:
+            continue
+        hardware, devices, note, precision = L405_SYSTEMS[row["gpu"]]
+        chip, rate, count = hardware.removesuffix("-8"), float(row["request_rate"]), 1000
+        load = {"arrivals": "at_once"} if rate >= 1000 else {"rate": int(rate)}
+        yield serve(
+            f"dstack-405b-{chip}-tp{devices}-sharegpt-{row['request_rate']}rps",
+            note + "; spread of lengths assumed", hardware, "llama-3.1-405b", devices,
+            parallel(tp=devices), precision, "vllm", grade="B", prefix_caching=False,
+            max_tokens_per_step=512 if chip == "h100" else None,
+            max_batch=512 if chip == "h100" else 1024, **load,
+            input_tokens={"dist": "exponential", "min": 4, "max": 2048,
+                          "mean": round(int(row["total_input_tokens"]) / count)},
+            output_tokens={"dist": "exponential", "min": 1, "max": 1024,
+                           "mean": round(int(row["total_output_tokens"]) / count)},
+            requests=count,
+            published={"output_tokens_per_s": float(row["output_throughput"]),
+                       "tpot_ms": float(row["mean_tpot_ms"])})
+
+
+def dstack_405b(measurements, out):
+    cases = [*dstack_405b_cases(measurements), *dstack_405b_rates(measurements)]
+    write(out, "dstack-llama-405b", L405_HEAD, "dstack-llama-405b",
+          "https://github.com/dstackai/benchmarks comparison/h100sxm5_vs_mi300x (7f37e66)", "A",
+          sorted(cases, key=lambda case: case["id"]))
+
+
+# ---- GPUStack -----------------------------------------------------------------------------------
+
+GPUSTACK_HEAD = [
+    "GPUStack's performance lab: `vllm bench serve` summaries with the server's flags. Prompts",
+    "of a fixed number of random tokens, all sent at once; or 100 ShareGPT prompts in a closed",
+    "loop of 1 to 8 (means taken as fixed lengths: at such loads the spread matters little).",
+    "Means.",
+    "Left out: pages measured with GuideLLM, whose TPOT holds the TTFT (Qwen3.5, GLM-5.2); rows",
+    "word for word the same on two pages; ShareGPT all at once (spread of lengths not given);",
+    "speculative decoding (acceptance not given); prompts of 128 tokens with 4 output tokens",
+    "(the client bounds them); SGLang with --enable-dp-attention but no --dp-size (what it did",
+    "is not certain); models without a shape (GLM-4.5-Air, Qwen3-14B).",
+]
+GPUSTACK_MODELS = {
+    "deepseek-ai/DeepSeek-R1-0528": "deepseek-r1", "deepseek-ai/DeepSeek-V3.2": "deepseek-v3.2",
+    "zai-org/GLM-4.6": "glm-4.6", "openai/gpt-oss-120b": "gpt-oss-120b",
+    "openai/gpt-oss-20b": "gpt-oss-20b",
+    "Qwen/Qwen3-235B-A22B-Instruct-2507": "qwen3-235b-a22b", "Qwen/Qwen3-32B": "qwen3-32b",
+    "Qwen/Qwen3-8B": "qwen3-8b",
+}
+
+
+def flag(words, *names, default=None):
+    for name in names:
+        if name in words:
+            return words[words.index(name) + 1]
+    return default
+
+
+def gpustack_engine(flags):
+    if "vllm serve" in flags:
+        return "vllm", flags.split("vllm serve", 1)[1].split()[0]
+    if "sglang.launch_server" in flags:
+        words = flags.split()
+        return "sglang", flag(words, "--model-path", "--model")
+    if "trtllm-serve" in flags:
+        name = flags.split("trtllm-serve", 1)[1].split()[0]
+        return "tensorrt-llm", name.removeprefix("/workspace/")
+    return None, None
+
+
+def gpustack_usable(row):
+    if row["same_numbers_on_other_page"] == "yes" or "includes" in row["tpot_definition"]:
+        return False
+    flags = row["serve_flags"]
+    if "speculative" in flags or "speculative" in row["workload"] or "torch-compile" in flags:
+        return False
+    if "--enable-dp-attention" in flags and "--dp-size" not in flags:
+        return False
+    loop = row["max_concurrency"] and int(row["max_concurrency"]) <= 8
+    return bool(loop) or (row["workload"].startswith("random") and float(row["mean_isl"]) > 500)
+
+
+def gpustack_precision(checkpoint, model):
+    if model.startswith("gpt-oss"):
+        return FP4
+    if checkpoint.endswith("-FP8") or model.startswith("deepseek"):
+        return FP8
+    return BF16
+
+
+def gpustack_case(row):
+    flags = row["serve_flags"]
+    engine, checkpoint = gpustack_engine(flags)
+    if not engine or row["engine_label"] in ("triton", "flashinfer"):
+        return None
+    model = GPUSTACK_MODELS.get(checkpoint.removesuffix("-FP8"))
+    if model is None:
+        return None
+    words = flags.replace("=", " ").split()
+    tp = int(flag(words, "-tp", "--tp-size", "--tp", "--tp_size", default="1"))
+    dp = int(flag(words, "--dp-size", default="1"))
+    experts = "--enable-expert-parallel" in words or dp > 1
+    chip = "h200" if "H200" in row["hardware"] else "h100"
+    isl, osl = round(float(row["mean_isl"])), round(float(row["mean_osl"]))
+    loop = int(row["max_concurrency"]) if row["max_concurrency"] else None
+    precision = gpustack_precision(checkpoint, model)
+    page = row["page"].removesuffix(".md").replace("/", "-")
+    layout = parallel(tp=tp // dp, dp=dp, ep=tp if experts else 1)
+    budget = flag(words, "--max-num-batched-tokens")
+    note = f"{row['engine_versions'].replace(' - ', '; ').removeprefix('- ')}; {row['serve_flags']}"
+    load = {"concurrency": loop} if loop else {"arrivals": "at_once"}
+    extra = "-async" if "--async-scheduling" in words else ""
+    return serve(
+        f"gpustack-{page}-{engine}-{precision['weights']}-tp{tp}dp{dp}{extra}-{isl}-{osl}"
+        + (f"-c{loop}" if loop else ""), note, f"{chip}-8", model, tp, layout, precision, engine,
+        source=f"https://github.com/gpustack/gpustack docs/performance-lab/{row['page']} (47277d7)",
+        family=f"gpustack-{engine}", prefix_caching=False if isl > 500 else None,
+        max_tokens_per_step=int(budget) if budget else None if engine == "tensorrt-llm" else 8192,
+        **load,
+        input_tokens=isl, output_tokens=osl, requests=int(row["completed"]),
+        published={"ttft_ms": float(row["mean_ttft_ms"]), "tpot_ms": float(row["mean_tpot_ms"]),
+                   "total_tokens_per_s": float(row["total_tok_s"])})
+
+
+def gpustack(measurements, out):
+    cases = {}
+    for row in rows_of(measurements / "gpustack_performance_lab.csv"):
+        case = gpustack_case(row) if gpustack_usable(row) else None
+        if case:
+            cases.setdefault(case["id"], case)  # a page repeats its baseline
+    write(out, "gpustack", GPUSTACK_HEAD, "gpustack",
+          "https://github.com/gpustack/gpustack docs/performance-lab (47277d7)", "A",
+          sorted(cases.values(), key=lambda case: case["id"]))
+
+
+# ---- TensorRT-LLM's own overview ----------------------------------------------------------------
+
+OVERVIEW_HEAD = [
+    "TensorRT-LLM 1.0's published maximum throughput (trtllm-bench throughput, PyTorch",
+    "backend): all requests at once, equal lengths; the number of requests is the page's table.",
+    "NVIDIA's FP8 checkpoints name FP8 KV; KV gets 0.95 of free memory in many runs, 0.9 in",
+    "others. Qwen3: experts and attention over all ranks (the page's --ep and attention DP for",
+    "MoE models).",
+    "Left out: Llama 4 (no shape), the newer page's rows (number of requests not given).",
+]
+OVERVIEW_REQUESTS = {(128, 128): 30000, (128, 2048): 3000, (128, 4096): 1500, (1000, 2000): 1500,
+                     (2048, 128): 3000, (2048, 2048): 1500, (5000, 500): 1500,
+                     (1000, 1000): 3000, (500, 2000): 3000, (20000, 2000): 1000}
+OVERVIEW_MODELS = {"Llama-3.3-70B": "llama-3.1-70b", "Llama-3.1-405B": "llama-3.1-405b",
+                   "Llama-3.1-8B": "llama-3.1-8b", "Qwen3-235B-A22B": "qwen3-235b-a22b"}
+
+
+def overview(measurements, out):
+    cases = []
+    for row in rows_of(measurements / "trtllm_perf_overview_hopper.csv"):
+        if not row["doc_version"].startswith("v1.0") or row["model"] not in OVERVIEW_MODELS:
+            continue
+        gpus, isl, osl = int(row["gpus"]), int(row["isl"]), int(row["osl"])
+        moe = row["model"].startswith("Qwen")
+        layout = parallel(dp=gpus, ep=gpus) if moe else parallel(tp=gpus)
+        chip = row["gpu"].lower()
+        note = "shape of Llama-3.1-70B" if "3.3" in row["model"] else None
+        cases.append(serve(
+            f"trtllm-{chip}-{row['model'].lower()}-x{gpus}-{isl}-{osl}", note, f"{chip}-8",
+            OVERVIEW_MODELS[row["model"]], gpus, layout, FP8_KV8, "tensorrt-llm",
+            prefix_caching=False, memory_share=0.95, arrivals="at_once", input_tokens=isl,
+            output_tokens=osl, requests=OVERVIEW_REQUESTS[isl, osl],
+            published={"output_tokens_per_s": float(row["output_tok_s_total"])}))
+    write(out, "trtllm-overview", OVERVIEW_HEAD, "trtllm-overview",
+          "https://github.com/NVIDIA/TensorRT-LLM docs/source/performance/perf-overview.md, v1.0",
+          "B", cases)
+
+
+# ---- Splitwise ----------------------------------------------------------------------------------
+
+SPLITWISE_HEAD = [
+    "Splitwise's profile of Llama-2-70B in FP16 on DGX A100 and DGX H100: the time of a prompt",
+    "step and of a token step, median of 5 to 15 runs. The engine is vLLM of 2023: no CUDA",
+    "graphs, so that token steps are bound by the host (about 30 ms at any small batch); prompt",
+    "steps are the chips'.",
+    "Left out: BLOOM-176B (no shape), TP2 (weights fill the memory share), rows of the power-",
+    "capped H100 (derived, not measured), batches 16 and above of prompts (split into several",
+    "steps).",
+]
+
+
+def splitwise(measurements, out):
+    times = {}
+    for row in rows_of(measurements / "splitwise_perf_model.csv"):
+        if row["model"] == "llama2-70b" and row["token_size"] == "128":
+            key = (row["hardware"], int(row["tensor_parallel"]), int(row["prompt_size"]),
+                   int(row["batch_size"]))
+            pair = (float(row["prompt_time"]), float(row["token_time"]))
+            times.setdefault(key, []).append(pair)
+    cases = []
+    for (hardware, tp, prompt, batch), pairs in sorted(times.items()):
+        if hardware.endswith("pcap") or tp == 2:
+            continue
+        chip = hardware.split("-")[0]
+        common = {"hardware": f"{chip}-8", "model": "llama-2-70b", "devices": tp,
+                  "parallel": parallel(tp=tp), "precision": BF16, "engine": "vllm"}
+        name = f"splitwise-{chip}-tp{tp}-{prompt}-b{batch}"
+        prompt_ms = statistics.median(pair[0] for pair in pairs)
+        token_ms = statistics.median(pair[1] for pair in pairs)
+        if batch <= 8:
+            cases.append({"id": f"{name}-prompt", "family": "splitwise-prompt", **common,
+                          "phase": "prefill", "tokens_per_device": prompt * batch / tp,
+                          "input_tokens": prompt, "published": {"ttft_ms": prompt_ms}})
+        if prompt == 512 and batch in (1, 8, 32, 64):
+            cases.append({"id": f"{name}-token", "family": "splitwise-token",
+                          "note": "vLLM of 2023, no CUDA graphs: bound by the host", **common,
+                          "phase": "decode", "batch_per_device": batch / tp,
+                          "input_tokens": prompt, "output_tokens": 128,
+                          "published": {"tpot_ms": token_ms}})
+    write(out, "splitwise", SPLITWISE_HEAD, "splitwise",
+          "https://github.com/Mutinifni/splitwise-sim data/perf_model.csv (8f99e7d)", "A", cases)
+
+
+# ---- runs with a log or trace of every request --------------------------------------------------
+
+APEX_HEAD = [
+    "APEX+: vLLM 0.6.0 on 8 H100, Llama-3.1-70B in BF16 at TP8, the trace's arrivals with the",
+    "lengths really served (columns Measured8TP_*). Means over the run; its first request has",
+    "no record, and is played with the lengths asked for. vLLM 0.6.0 computes prompts before",
+    "decodes; its flags are not given: 256 sequences, its default.",
+    "Left out: 4TP and 2TP (latencies sum to up to 7 times TTFT + TPOT x tokens), the replicas",
+    "of 2DP4TP and 4DP2TP (served lengths of their parts are not published).",
+]
+
+
+def apex(traces, out):
+    cases = []
+    for row in rows_of(traces / "apex" / "measured_vllm_8xH100.csv"):
+        if row["config"] != "8TP" or float(row["e2e_over_ttft_plus_tpot"]) > 1.05:
+            continue
+        cases.append(serve(
+            f"apex-{row['trace'].replace('_', '-')}", "vLLM 0.6.0: prompts first", "h100-8",
+            "llama-3.1-70b", 8, parallel(tp=8), BF16, "vllm", prefix_caching=False, max_batch=256,
+            trace=f"apex/{row['trace']}.csv", lengths="served",
+            published={"ttft_ms": 1e3 * float(row["mean_ttft_s"]),
+                       "tpot_ms": 1e3 * float(row["mean_tpot_s"]),
+                       "e2e_ms": 1e3 * float(row["mean_e2e_s"])}))
+    write(out, "apex-vllm", APEX_HEAD, "apex-vllm",
+          "https://github.com/microsoft/apex_plus vllm/results (8769096)", "A", cases)
+
+
+LLMSERVINGSIM_HEAD = [
+    "vLLM 0.19.0 on RTX PRO 6000, two logs of 300 requests each at 10 per second: arrival by",
+    "arrival. Computed from the logs: TTFT = first token - queued, TPOT = (last - first) /",
+    "(tokens - 1), makespan from the first arrival to the last token; percentiles by rank. The",
+    "settings are meta.json's. The memory share 0.9 is vLLM's default.",
+]
+
+
+def rank(values, share):
+    """The value that `share` of them do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 100) - 1))]
+
+
+def log_figures(path):
+    log = [json.loads(line) for line in open(path)]
+    ttft = [1e3 * (one["first_token_ts"] - one["queued_ts"]) for one in log]
+    tpot = [1e3 * (one["last_token_ts"] - one["first_token_ts"]) / (one["output_toks"] - 1)
+            for one in log if one["output_toks"] > 1]
+    e2e = [1e3 * (one["last_token_ts"] - one["queued_ts"]) for one in log]
+    makespan = max(one["last_token_ts"] for one in log) - min(one["queued_ts"] for one in log)
+    tokens = sum(one["output_toks"] for one in log)
+    return {"ttft_ms": statistics.mean(ttft), "ttft_p50_ms": rank(ttft, 50),
+            "ttft_p99_ms": rank(ttft, 99), "tpot_ms": statistics.mean(tpot),
+            "tpot_p50_ms": rank(tpot, 50), "tpot_p99_ms": rank(tpot, 99),
+            "e2e_ms": statistics.mean(e2e), "output_tokens_per_s": tokens / makespan,
+            "makespan_s": makespan}
+
+
+def llmservingsim(traces, out):
+    cases = []
+    for folder, model in (("Llama-3.1-8B", "llama-3.1-8b"), ("Qwen3-32B", "qwen3-32b")):
+        name = f"llmservingsim/RTXPRO6000/{folder}/vllm"
+        settings = json.loads((traces / name / "meta.json").read_text())["engine_kwargs"]
+        tp = settings["tensor_parallel_size"]
+        cases.append(serve(
+            f"llmservingsim-{model}-tp{tp}", "vLLM 0.19.0; ShareGPT prompts at 10 per second",
+            f"rtx-pro-6000-{tp}", model, tp, parallel(tp=tp), BF16, "vllm",
+            max_tokens_per_step=settings["max_num_batched_tokens"],
+            max_batch=settings["max_num_seqs"], memory_share=0.9,
+            trace=f"{name}/requests.jsonl",
+            published=log_figures(traces / name / "requests.jsonl")))
+    write(out, "llmservingsim", LLMSERVINGSIM_HEAD, "llmservingsim",
+          "https://github.com/casys-kaist/LLMServingSim bench/examples (5daddb2)", "A", cases)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--measurements", type=Path, required=True)
+    parser.add_argument("--traces", type=Path, help="request logs; without it their files stay")
+    parser.add_argument("--out", type=Path, default=Path("catalog/measurements"))
+    arguments = parser.parse_args()
+    for make in (silicon, dstack_r1, dstack_405b, gpustack, overview, splitwise):
+        make(arguments.measurements, arguments.out)
+    if arguments.traces:
+        apex(arguments.traces, arguments.out)
+        llmservingsim(arguments.traces, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
