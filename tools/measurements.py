@@ -225,7 +225,7 @@ def silicon(measurements, out):
 # ---- dstack -------------------------------------------------------------------------------------
 
 DSTACK_CHIPS = {"h200": "h200-8", "mi300x": "mi300x-8", "mi300": "mi300x-8"}
-DSTACK_ENGINES = {"vllm": "vllm", "sglang": "sglang", "trt-llm": "tensorrt-llm"}
+DSTACK_ENGINES = {"vllm": "vllm-v0", "sglang": "sglang", "trt-llm": "tensorrt-llm"}
 DSTACK_NOTES = {"vllm": "vLLM 0.7.4.dev (V0: prompts first)", "sglang": "SGLang 0.4.3.post2",
                 "trt-llm": "TensorRT-LLM 0.17"}
 R1_HEAD = [
@@ -302,7 +302,7 @@ def dstack_405b_cases(measurements):
         chip = hardware.removesuffix("-8")
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-{row['input_len']}-{row['output_len']}-b{batch}",
-            note, hardware, "llama-3.1-405b", devices, parallel(tp=devices), precision, "vllm",
+            note, hardware, "llama-3.1-405b", devices, parallel(tp=devices), precision, "vllm-v0",
             prefix_caching=False, max_tokens_per_step=512 if chip == "h100" else None,
             max_batch=512 if chip == "h100" else 1024, arrivals="at_once",
             input_tokens=int(row["input_len"]), output_tokens=int(row["output_len"]),
@@ -319,7 +319,7 @@ def dstack_405b_rates(measurements):
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-sharegpt-{row['request_rate']}rps",
             note + "; spread of lengths assumed", hardware, "llama-3.1-405b", devices,
-            parallel(tp=devices), precision, "vllm", grade="B", prefix_caching=False,
+            parallel(tp=devices), precision, "vllm-v0", grade="B", prefix_caching=False,
             max_tokens_per_step=512 if chip == "h100" else None,
             max_batch=512 if chip == "h100" else 1024, **load,
             input_tokens={"dist": "exponential", "min": 4, "max": 2048,
@@ -509,7 +509,7 @@ def splitwise(measurements, out):
             continue
         chip = hardware.split("-")[0]
         common = {"hardware": f"{chip}-8", "model": "llama-2-70b", "devices": tp,
-                  "parallel": parallel(tp=tp), "precision": BF16, "engine": "vllm"}
+                  "parallel": parallel(tp=tp), "precision": BF16, "engine": "vllm-2023"}
         name = f"splitwise-{chip}-tp{tp}-{prompt}-b{batch}"
         prompt_ms = statistics.median(pair[0] for pair in pairs)
         token_ms = statistics.median(pair[1] for pair in pairs)
@@ -546,7 +546,7 @@ def apex(traces, out):
             continue
         cases.append(serve(
             f"apex-{row['trace'].replace('_', '-')}", "vLLM 0.6.0: prompts first", "h100-8",
-            "llama-3.1-70b", 8, parallel(tp=8), BF16, "vllm", prefix_caching=False, max_batch=256,
+            "llama-3.1-70b", 8, parallel(tp=8), BF16, "vllm-v0", prefix_caching=False, max_batch=256,
             trace=f"apex/{row['trace']}.csv", lengths="served",
             published={"ttft_ms": 1e3 * float(row["mean_ttft_s"]),
                        "tpot_ms": 1e3 * float(row["mean_tpot_s"]),

@@ -44,6 +44,8 @@ StepModel::StepModel(const ModelShape& model, const System& system, const Instan
       host_step_(engine.costs.host_step),
       host_sequence_(engine.costs.host_sequence),
       host_overlapped_(engine.host_overlapped),
+      captures_decode_(engine.captures_decode),
+      eager_(engine.costs.eager_layer * model.layers),
       whole_(model, system, layout, engine, 1),
       split_(Sharding(model, system.chip, layout).exchanges && layout.microbatches > 1
                  ? StepKernels(model, system, layout, engine, layout.microbatches)
@@ -115,6 +117,8 @@ StepModel::Parts StepModel::parts(const StepKernels& kernels, const LoadSummary&
   const double device = layers + p.draft + s.embedding + s.head + s.sampling + s.pipeline;
   const double host = host_step_ + host_sequence_ * sum.sequences;
   p.host = host_overlapped_ ? std::max(0.0, host - device) : host;
+  const bool eager = sum.tokens > 0 && (sum.prefills || !captures_decode_);
+  if (eager) p.host = std::max(p.host, eager_ - device + (host_overlapped_ ? 0 : host));
   p.total = device + p.host;
   return p;
 }

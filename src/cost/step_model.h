@@ -81,6 +81,8 @@ class StepModel {
   double host_step_ = 0;
   double host_sequence_ = 0;
   bool host_overlapped_ = false;
+  bool captures_decode_ = true;
+  double eager_ = 0;  // seconds to launch all layers one by one
   StepKernels whole_;
   StepKernels split_;
   StepBound bound_;

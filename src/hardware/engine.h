@@ -20,6 +20,9 @@ struct EngineCosts {
   // Host's part of a step, and of each sequence in it.
   double host_step = 0.3e-3;
   double host_sequence = 5e-6;
+  // Host's launching of one layer's kernels one by one, ahead of the device, in steps with prompts:
+  // those are not captured in graphs.
+  double eager_layer = 0.3e-3;
   double sampling = 50e-6;
   // Before a request reaches the scheduler: HTTP, tokenising; and per prompt token.
   double request = 2e-3;
@@ -51,6 +54,7 @@ struct EngineSpec {
   ExchangeKind prefill_exchange = ExchangeKind::kDeepEpNormal;
   ExchangeKind decode_exchange = ExchangeKind::kDeepEpLowLatency;
   AllReduceKind all_reduce = AllReduceKind::kCustom;
+  bool captures_decode = true;   // decode steps are graphs, launched at once
   bool host_overlapped = false;  // the host's part runs beside the device's, and shows if longer
 };
 

@@ -16,6 +16,7 @@ const std::vector<EngineConstant>& engine_constants() {
       {"kernels_per_moe_ffn", &EngineCosts::kernels_per_moe_ffn, 1, 1, 16},
       {"host_step_us", &EngineCosts::host_step, 1e6, 10e-6, 50e-3},
       {"host_sequence_us", &EngineCosts::host_sequence, 1e6, 0.1e-6, 1e-3},
+      {"eager_layer_us", &EngineCosts::eager_layer, 1e6, 10e-6, 5e-3},
       {"sampling_us", &EngineCosts::sampling, 1e6, 5e-6, 2e-3},
       {"request_us", &EngineCosts::request, 1e6, 50e-6, 0.5},
       {"request_token_us", &EngineCosts::request_token, 1e6, 0.01e-6, 100e-6},
@@ -68,6 +69,7 @@ Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name) {
   s.prefix_caching = figures.boolean("prefix_caching", s.prefix_caching);
   s.memory_share = figures.number("memory_share", 0.0, {.min = 0, .max = 1, .exclusive_min = true});
   EngineSpec& spec = engine.spec;
+  spec.captures_decode = figures.boolean("captures_decode", spec.captures_decode);
   spec.host_overlapped = figures.boolean("host_overlapped", spec.host_overlapped);
   spec.all_reduce = read_kind(figures, "all_reduce", kAllReduces, spec.all_reduce);
   spec.prefill_exchange = read_kind(figures, "prefill_exchange", kExchanges, spec.prefill_exchange);
