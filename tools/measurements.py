@@ -263,6 +263,7 @@ def dstack_r1_offline(measurements):
             f"dstack-r1-{chip}-{engine}-3200-{row['output_len']}-offline{count}",
             DSTACK_NOTES[engine], DSTACK_CHIPS[chip], "deepseek-r1", 8, parallel(tp=8), FP8,
             DSTACK_ENGINES[engine], prefix_caching=False,
+            max_batch=256 if engine == "vllm" else None,  # its default then
             family=f"dstack-deepseek-r1-{DSTACK_ENGINES[engine]}", arrivals="at_once",
             input_tokens=int(row["input_len"]), output_tokens=int(row["output_len"]),
             requests=count, published={"makespan_s": float(row["elapsed_time"])})
