@@ -162,8 +162,7 @@ void StepKernels::Builder::add_experts() const {
   const Format format = product_format(sharding.expert_format, layout.precision.activations);
   const bool four_bits = bytes_per_value(sharding.expert_format) < 1 && format == Format::kBf16;
   GemmKind kind = four_bits ? GemmKind::kFourBitWeights : gemm_kind(format, format, block_scaled);
-  // Block scales: engines multiply by expert with DeepGEMM's grouped kernels or their like.
-  if (kind == GemmKind::kFp8Block) kind = GemmKind::kFp8Grouped;
+  if (kind == GemmKind::kFp8Block && sharding.exchanges) kind = GemmKind::kFp8Grouped;
   const ExpertShape shape{static_cast<double>(model.hidden),
                           static_cast<double>(model.expert_ffn) / sharding.expert_split,
                           weight_bytes_of(sharding.expert_format, block_scaled),
