@@ -88,14 +88,9 @@ bool Scheduler::apply_prefill(SequenceWork& work, Running& running, const Sequen
 void Scheduler::publish_blocks(Sequence& sequence, int64_t from, int64_t to) {
   if (!config_.prefix_caching) return;
   const auto known = static_cast<int64_t>(sequence.request.blocks.size());
-  const int64_t end = std::min(known, to / config_.block.count());
-  BlockPool& pool = pools_[sequence.rank];
-  constexpr int64_t kAhead = 8;
-  for (int64_t i = from / config_.block.count(); i < end; ++i) {
-    if (i + kAhead < end) pool.prefetch(sequence.request.blocks[static_cast<size_t>(i + kAhead)]);
-    pool.publish(sequence.table[static_cast<size_t>(i)],
-                 sequence.request.blocks[static_cast<size_t>(i)]);
-  }
+  const auto first = static_cast<size_t>(from / config_.block.count());
+  const auto end = static_cast<size_t>(std::min(known, to / config_.block.count()));
+  pools_[sequence.rank].publish(sequence.table, sequence.request.blocks, first, end);
 }
 
 }  // namespace weft
