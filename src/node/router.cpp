@@ -158,29 +158,37 @@ void Router::uncharge(Entry& entry) {
   list(peer);
 }
 
+// Sequences of one batch mostly gained their last token together, a step ago: their gaps are
+// counted in runs.
 void Router::on_step(const StepReport& report) {
   const Instant now = loop_.now();
   const auto work = report.batch.work;
+  Instant before;    // the run's last token
+  int64_t run = 0;   // gaps from there to now
+  int64_t more = 0;  // tokens that came with another
+  int64_t tokens = 0;
   for (size_t i = 0; i < work.size(); ++i) {
-    if (report.outputs[i].tokens == 0) continue;
     Progress& progress = progress_[work[i].request.value() & kIndexMask];
-    if (progress.id != work[i].request) continue;
     const int64_t left = progress.max_output - progress.generated;
     const int64_t gained = std::min<int64_t>(report.outputs[i].tokens, left);
-    if (gained <= 0) continue;
-    int64_t gaps = gained;
+    if (gained <= 0 || progress.id != work[i].request) continue;
+    more += gained - 1;
     if (progress.generated == 0) {
       progress.first = now;
-      --gaps;
+    } else if (progress.last == before) {
+      ++run;
     } else {
-      token_gaps_.add(now - progress.last);
-      --gaps;
+      if (run > 0) token_gaps_.add(now - before, run);
+      before = progress.last;
+      run = 1;
     }
-    if (gaps > 0) token_gaps_.add(Duration{}, gaps);
     progress.last = now;
     progress.generated += gained;
-    output_tokens_ += gained;
+    tokens += gained;
   }
+  if (run > 0) token_gaps_.add(now - before, run);
+  if (more > 0) token_gaps_.add(Duration{}, more);
+  output_tokens_ += tokens;
   digest_.add(uint64_t{report.node.value()} << 32 ^ work.size());
   digest_.add(now.ns());
   digest_.add(report.batch.tokens);

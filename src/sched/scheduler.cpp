@@ -8,7 +8,8 @@
 
 namespace weft {
 
-Scheduler::Scheduler(const SchedulerConfig& config) : config_(config) {
+Scheduler::Scheduler(const SchedulerConfig& config)
+    : config_(config), lookahead_(config.role == Role::kPrefill ? 0 : 1 + config.draft_tokens) {
   CHECK(config.ranks > 0 && config.blocks_per_rank > 0 && config.block > Tokens{0});
   CHECK(config.max_tokens_per_rank > 0 && config.max_sequences_per_rank > 0);
   const auto ranks = static_cast<size_t>(config.ranks);
@@ -31,9 +32,8 @@ int64_t Scheduler::blocks_for(int64_t tokens) const {
   return ceil_div(tokens, config_.block.count());
 }
 
-// Tokens that a decode step may write beyond the context.
-int64_t Scheduler::lookahead() const {
-  return config_.role == Role::kPrefill ? 0 : 1 + config_.draft_tokens;
+int64_t Scheduler::capacity(const SequenceWork& work) const {
+  return static_cast<int64_t>(work.table.size()) * config_.block.count();
 }
 
 uint32_t Scheduler::new_slot() {
@@ -71,7 +71,7 @@ Scheduler::Add Scheduler::add(const Request& request, int64_t generated, int64_t
   const bool decode = config_.role == Role::kDecode;
   const int64_t last = config_.role == Role::kPrefill
                            ? request.prompt.count() + generated
-                           : request.prompt.count() + request.max_output.count() + lookahead();
+                           : request.prompt.count() + request.max_output.count() + lookahead_;
   if (blocks_for(last) > config_.blocks_per_rank) return Add::kNeverFits;
   if (waiting() >= config_.max_waiting) return Add::kFull;
 
@@ -140,6 +140,7 @@ bool Scheduler::cancel(RequestId request) {
       leave_rank(sequence);
       break;
     case State::kRunning:
+      if (stepping_) running_[sequence.position].watch = 0;
       if (stepping_) return sequence.cancelled = true;
       if (work_[sequence.position].decode) leave_decode(work_[sequence.position]);
       if (!work_[sequence.position].decode) --prefilling_;
@@ -198,10 +199,12 @@ void Scheduler::check_integrity(bool deep) const {
     const Sequence& sequence = sequences_[work.slot];
     CHECK(sequence.state == State::kRunning && sequence.position == i, "the batch knows its slots");
     CHECK(work.table.size() == sequence.table.size(), "the batch sees the whole table");
-    CHECK(running_[i].capacity == static_cast<int64_t>(work.table.size()) * config_.block.count());
-    CHECK(work.context.count() <= running_[i].capacity, "the context fits its blocks");
+    CHECK(work.context.count() <= capacity(work), "the context fits its blocks");
     if (!work.decode) ++prefilling;
     if (!work.decode) continue;
+    Running expected = running_[i];
+    set_watch(work, expected);
+    CHECK(sequence.cancelled || running_[i].watch == expected.watch, "an end or a growth is seen");
     RankLoad& sum = sums[work.rank];
     ++sum.decode_sequences;
     sum.decode_tokens += work.tokens;

@@ -114,8 +114,10 @@ class Scheduler {
     uint64_t order = 0;   // of arrival here; kept through preemption
     std::vector<BlockId> table;
   };
-  struct Running {         // hot fields, parallel to work_
-    int64_t capacity = 0;  // tokens that the table holds
+  struct Running {  // hot fields, parallel to work_
+    // Decoding: the least context that takes a closer look after a step, because the table is full
+    // then, or the sequence has ended or was cancelled.
+    int64_t watch = 0;
     int64_t max_output = 0;
   };
   struct Waiting {
@@ -136,7 +138,7 @@ class Scheduler {
   void push_waiting(uint32_t slot);
   void pop_waiting();
   [[nodiscard]] int64_t blocks_for(int64_t tokens) const;
-  [[nodiscard]] int64_t lookahead() const;
+  [[nodiscard]] int64_t capacity(const SequenceWork& work) const;  // tokens that its table holds
   [[nodiscard]] std::span<const BlockHash> reusable(const Sequence& sequence) const;
   [[nodiscard]] int64_t hits_if_fits(const Sequence& sequence, int rank) const;  // -1: no room
   [[nodiscard]] int choose_rank(const Sequence& sequence, int64_t& hits) const;
@@ -149,13 +151,14 @@ class Scheduler {
   bool admit(uint32_t slot, Effects& effects);
   void start_running(uint32_t slot);
   void start_decoding(SequenceWork& work, Running& running);
+  void set_watch(const SequenceWork& work, Running& running) const;
   void plan_chunks();
   void plan_chunk(SequenceWork& work);
   void undo_chunk_load(const SequenceWork& work);
 
-  // Returns whether the sequence stays in the batch.
-  bool apply_decode(SequenceWork& work, const Running& running, const SequenceOutput& output,
-                    Effects& effects);
+  // Both return whether the sequence stays in the batch.
+  bool look_closer(SequenceWork& work, const Running& running, const SequenceOutput& output,
+                   Effects& effects);
   bool apply_prefill(SequenceWork& work, Running& running, const SequenceOutput& output,
                      Effects& effects);
   void publish_blocks(Sequence& sequence, int64_t from, int64_t to);
@@ -166,6 +169,7 @@ class Scheduler {
   void emit(SequenceEvent kind, const Sequence& sequence, Effects& effects);
 
   SchedulerConfig config_;
+  int64_t lookahead_ = 0;  // tokens that a decode step may write beyond the context
   std::vector<BlockPool> pools_;
   std::vector<Rank> ranks_;
   std::vector<Sequence> sequences_;  // by slot

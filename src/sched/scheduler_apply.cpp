@@ -12,8 +12,17 @@ void Scheduler::apply(const StepOutput& output, Effects& effects) {
   size_t kept = 0;
   for (size_t i = 0; i < work_.size(); ++i) {
     SequenceWork& work = work_[i];
-    const bool stays = work.decode ? apply_decode(work, running_[i], output.outputs[i], effects)
-                                   : apply_prefill(work, running_[i], output.outputs[i], effects);
+    const SequenceOutput& gained = output.outputs[i];
+    bool stays = true;
+    if (!work.decode) {
+      stays = apply_prefill(work, running_[i], gained, effects);
+    } else if (gained.end || work.context.count() + gained.tokens >= running_[i].watch) {
+      stays = look_closer(work, running_[i], gained, effects);
+    } else {
+      work.generated += gained.tokens;
+      work.context += Tokens(gained.tokens);
+      loads_[work.rank].decode_context += gained.tokens;
+    }
     if (!stays) continue;
     if (kept != i) {
       work_[kept] = work_[i];
@@ -27,19 +36,20 @@ void Scheduler::apply(const StepOutput& output, Effects& effects) {
   batch_.tokens = decode_tokens_;
 }
 
-bool Scheduler::apply_decode(SequenceWork& work, const Running& running,
-                             const SequenceOutput& output, Effects& effects) {
+// A decoding sequence that ends, was cancelled, or whose table is full.
+bool Scheduler::look_closer(SequenceWork& work, const Running& running,
+                            const SequenceOutput& output, Effects& effects) {
   const int64_t gained = std::min<int64_t>(output.tokens, running.max_output - work.generated);
   work.generated += gained;
   work.context += Tokens(gained);
   loads_[work.rank].decode_context += gained;
   const bool ends = work.generated >= running.max_output || output.end;
-  if (!ends && !sequences_[work.slot].cancelled) {
-    if (work.context.count() + lookahead() > running.capacity) grow_.push_back(work.slot);
+  Sequence& sequence = sequences_[work.slot];
+  if (!ends && !sequence.cancelled) {
+    if (work.context.count() + lookahead_ > capacity(work)) grow_.push_back(work.slot);
     return true;
   }
   leave_decode(work);
-  Sequence& sequence = sequences_[work.slot];
   sequence.generated = work.generated;
   leave_rank(sequence);
   if (sequence.cancelled) return free_slot(work.slot), false;
