@@ -138,6 +138,13 @@ void BlockPool::forget(uint32_t index) {
   entry.before = entry.next = kNone;
 }
 
+void BlockPool::hold(std::span<const BlockId> table) {
+  for (const BlockId block : table) {
+    CHECK(blocks_[block.value()].references > 0, "only a held block can be held again");
+    ++blocks_[block.value()].references;
+  }
+}
+
 void BlockPool::release(std::span<const BlockId> table) {
   for (size_t i = table.size(); i-- > 0;) {
     const uint32_t index = table[i].value();
@@ -169,6 +176,12 @@ void BlockPool::unlink(uint32_t index) {
   if (newest_ == index) newest_ = entry.older;
   entry.older = entry.newer = kNone;
   --cached_count_;
+}
+
+int64_t BlockPool::references() const {
+  int64_t sum = 0;
+  for (const Block& entry : blocks_) sum += entry.references;
+  return sum;
 }
 
 void BlockPool::check_integrity() const {

@@ -40,9 +40,13 @@ class BlockPool {
   // from now on. Where another block has a hash already, the table's own stays private.
   void publish(std::span<const BlockId> table, std::span<const BlockHash> hashes, size_t first,
                size_t end);
+  // Takes one more reference on each of these held blocks.
+  void hold(std::span<const BlockId> table);
   // Drops one reference of each; the last of a table goes first, so that prefixes outlive tails.
   void release(std::span<const BlockId> table);
 
+  // All references together; counts them.
+  [[nodiscard]] int64_t references() const;
   // Every block is free, cached or referenced, exactly once; lists and index agree.
   void check_integrity() const;
 

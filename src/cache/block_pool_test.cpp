@@ -307,6 +307,7 @@ TEST(BlockPoolDeathTest, OurOwnMistakesEndTheProcess) {
   EXPECT_DEATH(pool.release(table), "released once per reference");
   const std::vector<BlockHash> hash{BlockHash(1)};
   EXPECT_DEATH(pool.publish(table, hash, 0, 1), "only a held block");
+  EXPECT_DEATH(pool.hold(table), "only a held block");
   EXPECT_DEATH(pool.share(hash, table), "only present blocks");
 }
 

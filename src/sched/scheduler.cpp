@@ -120,6 +120,22 @@ bool Scheduler::release(RequestId request) {
   return true;
 }
 
+void Scheduler::lend(RequestId request, int64_t first, int64_t end, std::vector<BlockId>& blocks) {
+  const uint32_t* at = by_request_.find(request.value());
+  CHECK(at != nullptr, "only what is here can be lent");
+  const Sequence& sequence = sequences_[*at];
+  const auto count = static_cast<size_t>(end - first);
+  const auto part = std::span(sequence.table).subspan(static_cast<size_t>(first), count);
+  pools_[sequence.rank].hold(part);
+  blocks.insert(blocks.end(), part.begin(), part.end());
+  ranks_[sequence.rank].lent += end - first;
+}
+
+void Scheduler::take_back(uint32_t rank, std::span<const BlockId> blocks) {
+  pools_[rank].release(blocks);
+  ranks_[rank].lent -= static_cast<int64_t>(blocks.size());
+}
+
 bool Scheduler::cancel(RequestId request) {
   const uint32_t* at = by_request_.find(request.value());
   if (at == nullptr) return false;
@@ -185,6 +201,12 @@ void Scheduler::finish(uint32_t slot, SequenceEvent kind, Effects& effects) {
   free_slot(slot);
 }
 
+int64_t Scheduler::lent() const {
+  int64_t sum = 0;
+  for (const Rank& rank : ranks_) sum += rank.lent;
+  return sum;
+}
+
 int64_t Scheduler::blocks_in_use() const {
   int64_t sum = 0;
   for (const BlockPool& pool : pools_) sum += pool.in_use();
@@ -220,16 +242,20 @@ void Scheduler::check_integrity(bool deep) const {
   }
   if (!deep) return;
   std::vector<int64_t> tokens(ranks_.size());
+  std::vector<int64_t> references(ranks_.size());
   size_t live = 0;
   for (const Sequence& sequence : sequences_) {
     if (sequence.state == State::kFree) continue;
     ++live;
     if (sequence.state == State::kWaiting) CHECK(sequence.table.empty(), "waiting holds no blocks");
-    if (sequence.state != State::kWaiting) tokens[sequence.rank] += sequence.target;
+    if (sequence.state == State::kWaiting) continue;
+    tokens[sequence.rank] += sequence.target;
+    references[sequence.rank] += static_cast<int64_t>(sequence.table.size());
   }
   CHECK(live == by_request_.size() && live + free_slots_.size() == sequences_.size());
   for (size_t r = 0; r < pools_.size(); ++r) {
     CHECK(tokens[r] == ranks_[r].tokens, "a rank knows what it holds");
+    CHECK(references[r] + ranks_[r].lent == pools_[r].references(), "a reference has its reason");
     pools_[r].check_integrity();
   }
 }

@@ -77,6 +77,10 @@ class Scheduler {
   bool loaded(RequestId request, int64_t tokens, Effects& effects);
   // The KV of a prefilled sequence was pulled. False: not held here.
   bool release(RequestId request);
+  // Somebody reads the blocks [first, end) of a request's table, which hold its prompt: they are
+  // appended to `blocks`, and stay as they are until take_back(), whatever becomes of the request.
+  void lend(RequestId request, int64_t first, int64_t end, std::vector<BlockId>& blocks);
+  void take_back(uint32_t rank, std::span<const BlockId> blocks);
   // Forgets a request in whatever state; one in the running step leaves when the step ends.
   bool cancel(RequestId request);
 
@@ -89,6 +93,7 @@ class Scheduler {
   [[nodiscard]] int64_t waiting() const { return static_cast<int64_t>(waiting_.size()); }
   [[nodiscard]] int64_t running() const { return static_cast<int64_t>(work_.size()); }
   [[nodiscard]] int64_t held() const { return held_; }
+  [[nodiscard]] int64_t lent() const;  // blocks, each as often as it is lent
   [[nodiscard]] int64_t sequences() const { return static_cast<int64_t>(by_request_.size()); }
   [[nodiscard]] int64_t preemptions() const { return preemptions_; }
   [[nodiscard]] int64_t blocks_in_use() const;
@@ -130,6 +135,7 @@ class Scheduler {
   struct Rank {
     int64_t sequences = 0;  // running or loading
     int64_t tokens = 0;     // targets of all sequences placed here
+    int64_t lent = 0;       // blocks
     int64_t budget = 0;     // tokens left in the step being planned
   };
 
