@@ -1,7 +1,8 @@
 # What CMake makes of a folder of src, of the program and of bench/.
 
 # weft_folder(name deps… [LIBRARIES …]): the library weft_NAME of src/NAME and, beside the code, its
-# tests. `deps` are folders; the rest are libraries that only this folder knows.
+# tests: x_test.cpp are the unit suite, x_system_test.cpp play whole systems and take their time.
+# `deps` are folders; the rest are libraries that only this folder knows.
 function(weft_folder name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" LIBRARIES)
   list(TRANSFORM arg_UNPARSED_ARGUMENTS PREPEND weft_ OUTPUT_VARIABLE deps)
@@ -11,6 +12,9 @@ function(weft_folder name)
   set(fuzzers ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$|/main\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  set(system_tests ${tests})
+  list(FILTER tests EXCLUDE REGEX "_system_test\\.cpp$")
+  list(FILTER system_tests INCLUDE REGEX "_system_test\\.cpp$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
   set_property(GLOBAL APPEND PROPERTY weft_folders weft_${name})
   if(sources)
@@ -27,7 +31,10 @@ function(weft_folder name)
     weft_headers_alone(${name} ${headers})
   endif()
   if(tests)
-    weft_tests(${name} ${tests})
+    weft_tests(${name} ${name} gtest ${tests})
+  endif()
+  if(system_tests)
+    weft_tests(${name}_system ${name} "gtest;system" ${system_tests})
   endif()
   foreach(fuzzer IN LISTS fuzzers)
     weft_fuzzer(${name} ${fuzzer})
@@ -37,16 +44,16 @@ function(weft_folder name)
   endif()
 endfunction()
 
-# The gtest cases of a folder, one program. They run in the root of the source tree.
-function(weft_tests name)
+# Some of the gtest cases of a folder, one program. They run in the root of the source tree.
+function(weft_tests name folder labels)
   add_executable(${name}_test ${ARGN})
-  target_link_libraries(${name}_test PRIVATE weft_${name} GTest::gtest_main rapidcheck)
+  target_link_libraries(${name}_test PRIVATE weft_${folder} GTest::gtest_main rapidcheck)
   set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY tests)
   add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES LABELS gtest)
-  if(name STREQUAL apps)
-    add_dependencies(apps_test weft)
-    target_compile_definitions(apps_test PRIVATE WEFT_PROGRAM="$<TARGET_FILE:weft>")
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}")
+  if(folder STREQUAL apps)
+    add_dependencies(${name}_test weft)
+    target_compile_definitions(${name}_test PRIVATE WEFT_PROGRAM="$<TARGET_FILE:weft>")
   endif()
 endfunction()
 
@@ -87,6 +94,7 @@ function(weft_fuzzer name source)
   set_target_properties(${subject}_replay PROPERTIES RUNTIME_OUTPUT_DIRECTORY tests)
   add_test(NAME ${subject}_replay
            COMMAND ${subject}_replay ${CMAKE_SOURCE_DIR}/fuzz/corpus/${subject})
+  set_tests_properties(${subject}_replay PROPERTIES LABELS system)
   if(WEFT_FUZZ)
     add_executable(${subject}_fuzz ${source})
     target_link_libraries(${subject}_fuzz PRIVATE weft_${name})

@@ -1,11 +1,39 @@
 // What every command does with its results and its errors.
 #pragma once
 
+#include <cstdio>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
 namespace weft {
+
+// A file that is written piece by piece and has its name only once it is whole; a device or a pipe
+// is written to as it is.
+class OutputFile {
+ public:
+  // "-" is standard output, which gets everything at the end too.
+  static Result<std::unique_ptr<OutputFile>> create(const std::string& path);
+  // What was not kept leaves nothing behind.
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  void append(std::string_view text);
+  // The file is whole. An error when that, or anything before it, could not be written.
+  Status keep();
+
+ private:
+  OutputFile(std::string path, std::string part, std::FILE* file);
+  void copy_to_standard_output();
+
+  std::string path_;
+  std::string part_;  // the name until it is whole; empty when there is none
+  std::FILE* file_;
+  int error_ = 0;  // the first one's errno
+};
 
 // Writes `text` to the file, whole or not at all ("-": standard output; empty: nowhere).
 Status write_output(const std::string& path, const std::string& text);

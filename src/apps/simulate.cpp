@@ -29,6 +29,7 @@ struct SimulateOptions {
 // Hears of everything in the run and passes it on.
 struct Listener {
   RunMetrics metrics;
+  std::unique_ptr<OutputFile> trace;  // where the timeline goes
   std::unique_ptr<Timeline> timeline;
 
   void request_ended(const RequestRecord& record) {
@@ -66,24 +67,32 @@ Mark mark_of(const FaultConfig& fault) {
   return {fault.at, until, fmt::format("{} down", fault.target)};
 }
 
-// Nothing when neither a report nor a timeline is wanted; steps are kept for the latter alone.
-std::unique_ptr<Timeline> make_timeline(const SimulateOptions& options,
-                                        const Deployment& deployment, const Scenario& scenario) {
-  if (options.timeline.empty() && options.report.empty()) return nullptr;
-  const size_t steps = options.timeline.empty() ? 0 : Timeline::kMaxSteps;
-  auto timeline = std::make_unique<Timeline>(deployment, steps);
-  for (const FaultConfig& fault : scenario.faults) timeline->add_mark(mark_of(fault));
-  return timeline;
+// Nothing when neither a report nor a timeline is wanted. The trace goes to its file as it comes: a
+// long run's is hundreds of megabytes.
+Status open_timeline(const SimulateOptions& options, const Deployment& deployment,
+                     const Scenario& scenario, Listener& listener) {
+  if (options.timeline.empty() && options.report.empty()) return {};
+  Callback<std::string_view> write;
+  if (!options.timeline.empty()) {
+    auto file = OutputFile::create(options.timeline);
+    if (!file) return file.error();
+    listener.trace = std::move(*file);
+    write = Callback<std::string_view>::to<&OutputFile::append>(listener.trace.get());
+  }
+  listener.timeline = std::make_unique<Timeline>(deployment, write);
+  for (const FaultConfig& fault : scenario.faults) listener.timeline->add_mark(mark_of(fault));
+  return {};
 }
 
-// What was asked for and no more: a long run's timeline is hundreds of megabytes.
-Status write_timeline(const SimulateOptions& options, const Timeline& timeline,
-                      const RunSummary& summary, const SloBounds& slo, const std::string& title) {
-  if (!options.timeline.empty()) {
-    if (auto done = write_output(options.timeline, timeline.to_json()); !done) return done.error();
+Status close_timeline(const SimulateOptions& options, Listener& listener, const RunSummary& summary,
+                      const SloBounds& slo, const std::string& title) {
+  if (listener.timeline == nullptr) return {};
+  listener.timeline->finish_trace();
+  if (listener.trace != nullptr) {
+    if (auto done = listener.trace->keep(); !done) return done;
   }
   if (options.report.empty()) return {};
-  return write_output(options.report, timeline.to_html(summary, slo, title));
+  return write_output(options.report, listener.timeline->to_html(summary, slo, title));
 }
 
 Status simulate(const SimulateOptions& options) {
@@ -97,7 +106,10 @@ Status simulate(const SimulateOptions& options) {
   auto deployment = deploy(scenario->deployment, *catalog);
   if (!deployment) return deployment.error();
   const SloBounds slo{scenario->slo.ttft_ms, scenario->slo.tpot_ms};
-  Listener listener{RunMetrics(*deployment, slo), make_timeline(options, *deployment, *scenario)};
+  Listener listener{RunMetrics(*deployment, slo), {}, {}};
+  if (auto opened = open_timeline(options, *deployment, *scenario, listener); !opened) {
+    return opened;
+  }
   VirtualClock clock;
   auto world = World::make(clock, *deployment, *scenario,
                            {Callback<const RequestRecord&>::to<&Listener::request_ended>(&listener),
@@ -119,8 +131,7 @@ Status simulate(const SimulateOptions& options) {
   if (!quiet) fmt::print("{}", run_table(summary, slo));
   for (const std::string& note : scenario->workload->notes()) fmt::print(stderr, "{}\n", note);
   if (auto done = write_output(options.json, run_json(summary)); !done) return done.error();
-  if (listener.timeline == nullptr) return {};
-  return write_timeline(options, *listener.timeline, summary, slo,
+  return close_timeline(options, listener, summary, slo,
                         scenario->title.empty() ? scenario->path : scenario->title);
 }
 

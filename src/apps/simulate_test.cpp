@@ -152,7 +152,10 @@ TEST_F(SimulateCommand, WritesEveryResultWhole) {
                                            path("r.html"), path("t.json")));
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_TRUE(nlohmann::json::parse(read(path("r.json")), nullptr, false).is_object());
-  EXPECT_FALSE(nlohmann::json::parse(read(path("t.json")), nullptr, false).is_discarded());
+  const auto trace = nlohmann::json::parse(read(path("t.json")), nullptr, false);
+  ASSERT_TRUE(trace.is_object());
+  EXPECT_GT(trace["otherData"]["steps"], 60);
+  EXPECT_GE(trace["traceEvents"].size(), trace["otherData"]["events"]);
   EXPECT_NE(read(path("r.html")).find("</html>"), std::string::npos);
   EXPECT_EQ(files(), 4u) << "no parts are left";
 }
@@ -196,11 +199,25 @@ TEST_F(SimulateCommand, ABadTraceLineEndsTheRunWithoutResults) {
   write("trace.toml",
         "model = \"llama-3.1-8b\"\nhardware = \"h100-8\"\n[[unified]]\ndevices = 1\n"
         "[workload]\ntrace = \"t.csv\"\n");
-  const Ended ended = run(fmt::format("simulate {} --json {}", path("trace.toml"), path("r.json")));
+  const Ended ended = run(fmt::format("simulate {} --json {} --timeline {}", path("trace.toml"),
+                                      path("r.json"), path("t.json")));
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_NE(ended.err.find("t.csv:3: "), std::string::npos) << ended.err;
   EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
   EXPECT_FALSE(fs::exists(path("r.json")));
+  EXPECT_EQ(files(), 3u) << "nor is a part of the timeline left";
+}
+
+TEST_F(SimulateCommand, ADeviceIsWrittenToAndNotReplaced) {
+  const Ended ended = simulate("--json /dev/null --timeline /dev/null");
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  if (!fs::exists("/dev/full")) return;
+  for (const char* option : {"--json", "--timeline"}) {
+    const Ended full = simulate(fmt::format("{} /dev/full", option));
+    EXPECT_EQ(full.exit_code, 2);
+    EXPECT_EQ(full.err.find("weft: /dev/full: cannot be written: No space"), 0u) << full.err;
+  }
 }
 
 TEST_F(SimulateCommand, HelpHasAnExample) {

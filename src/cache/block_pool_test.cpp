@@ -127,7 +127,7 @@ struct Twins {
   }
   void publish(Table& table) {
     if (table.published == table.hashes.size()) return;
-    pool.publish(table.blocks[table.published], table.hashes[table.published]);
+    pool.publish(table.blocks, table.hashes, table.published, table.published + 1);
     reference.publish(table.blocks[table.published].value(), table.hashes[table.published]);
     ++table.published;
   }
@@ -182,7 +182,7 @@ TEST(BlockPool, PrefixesOutliveTailsAndNewOutliveOld) {
   for (const auto* hashes : {&a, &b}) {
     std::vector<BlockId> table;
     ASSERT_TRUE(pool.allocate(3, table));
-    for (size_t i = 0; i < 3; ++i) pool.publish(table[i], (*hashes)[i]);
+    pool.publish(table, *hashes, 0, 3);
     pool.release(table);
   }
   EXPECT_EQ(pool.available(), 6);
@@ -197,12 +197,13 @@ TEST(BlockPool, PrefixesOutliveTailsAndNewOutliveOld) {
 
 TEST(BlockPool, SharingMakesABlockYoungAgain) {
   BlockPool pool(2);
+  const std::vector<BlockHash> first{BlockHash(1)};
+  const std::vector<BlockHash> second{BlockHash(2)};
   std::vector<BlockId> table;
   ASSERT_TRUE(pool.allocate(2, table));
-  pool.publish(table[0], BlockHash(1));
-  pool.publish(table[1], BlockHash(2));
+  pool.publish(table, first, 0, 1);
+  pool.publish(std::span(table).subspan(1), second, 0, 1);
   pool.release(table);  // 2 is the older now
-  const std::vector<BlockHash> second{BlockHash(2)};
   std::vector<BlockId> shared;
   pool.share(second, shared);
   EXPECT_EQ(pool.in_use(), 1);
@@ -210,7 +211,7 @@ TEST(BlockPool, SharingMakesABlockYoungAgain) {
   std::vector<BlockId> fresh;
   ASSERT_TRUE(pool.allocate(1, fresh));
   EXPECT_EQ(pool.match(second), 1);
-  EXPECT_EQ(pool.match(std::vector<BlockHash>{BlockHash(1)}), 0);
+  EXPECT_EQ(pool.match(first), 0);
 }
 
 TEST(BlockPool, DuplicatesStayPrivateAndLeaveNothingBehind) {
@@ -220,10 +221,11 @@ TEST(BlockPool, DuplicatesStayPrivateAndLeaveNothingBehind) {
   ASSERT_TRUE(pool.allocate(1, first));
   ASSERT_TRUE(pool.allocate(1, second));
   const std::vector<BlockHash> hash{BlockHash(7)};
-  pool.publish(first[0], hash[0]);
-  pool.publish(second[0], hash[0]);
-  pool.publish(first[0], BlockHash(8));  // it has its content already
-  EXPECT_EQ(pool.match(std::vector<BlockHash>{BlockHash(8)}), 0);
+  const std::vector<BlockHash> other{BlockHash(8)};
+  pool.publish(first, hash, 0, 1);
+  pool.publish(second, hash, 0, 1);
+  pool.publish(first, other, 0, 1);  // it has its content already
+  EXPECT_EQ(pool.match(other), 0);
   pool.release(second);
   EXPECT_EQ(pool.match(hash), 1);
   std::vector<BlockId> shared;
@@ -234,6 +236,55 @@ TEST(BlockPool, DuplicatesStayPrivateAndLeaveNothingBehind) {
   pool.release(shared);
   EXPECT_EQ(pool.in_use(), 0);
   pool.check_integrity();
+}
+
+// A table that computed what another has published goes on where that one ends, and is found
+// through it; what follows a block that is evicted is found again when the block is back.
+TEST(BlockPool, ATailBehindAPrivateDoubleIsFound) {
+  BlockPool pool(5);
+  const std::vector<BlockHash> hashes{BlockHash(1), BlockHash(2), BlockHash(3)};
+  std::vector<BlockId> first;
+  std::vector<BlockId> second;
+  ASSERT_TRUE(pool.allocate(2, first));
+  ASSERT_TRUE(pool.allocate(3, second));
+  pool.publish(first, hashes, 0, 2);
+  pool.publish(second, hashes, 0, 2);
+  pool.publish(second, hashes, 2, 3);
+  EXPECT_EQ(pool.match(hashes), 3);
+  std::vector<BlockId> shared;
+  pool.share(hashes, shared);
+  EXPECT_EQ(shared, (std::vector<BlockId>{first[0], first[1], second[2]}));
+  pool.release(shared);
+  pool.release(first);
+  std::vector<BlockId> fresh;
+  ASSERT_TRUE(pool.allocate(2, fresh));  // the first two blocks go, the third is held
+  EXPECT_EQ(pool.match(hashes), 0);
+  pool.check_integrity();
+  pool.publish(fresh, hashes, 0, 2);
+  EXPECT_EQ(pool.match(hashes), 3);
+  pool.check_integrity();
+}
+
+TEST(BlockPool, ADoubleIsToldBehindAGap) {
+  BlockPool pool(9);
+  const std::vector<BlockHash> hashes{BlockHash(1), BlockHash(2), BlockHash(3)};
+  std::vector<BlockId> tables[3];
+  for (auto& table : tables) ASSERT_TRUE(pool.allocate(3, table));
+  pool.publish(tables[0], hashes, 0, 1);
+  pool.publish(tables[1], hashes, 0, 3);
+  pool.publish(tables[2], hashes, 0, 2);
+  pool.release(tables[0]);
+  std::vector<BlockId> fresh;
+  ASSERT_TRUE(pool.allocate(3, fresh));  // the first hash is gone, the others are held
+  pool.publish(tables[2], hashes, 2, 3);
+  pool.check_integrity();
+  pool.release(tables[2]);
+  EXPECT_EQ(pool.available(), 3) << "none of its blocks had content that only it has";
+  ASSERT_TRUE(pool.allocate(3, fresh));
+  pool.publish(fresh, hashes, 0, 1);
+  std::vector<BlockId> shared;
+  pool.share(hashes, shared);
+  EXPECT_EQ(shared, (std::vector<BlockId>{fresh[0], tables[1][1], tables[1][2]}));
 }
 
 TEST(BlockPool, AskingForTooMuchDoesNothing) {
@@ -254,8 +305,10 @@ TEST(BlockPoolDeathTest, OurOwnMistakesEndTheProcess) {
   ASSERT_TRUE(pool.allocate(1, table));
   pool.release(table);
   EXPECT_DEATH(pool.release(table), "released once per reference");
-  EXPECT_DEATH(pool.publish(table[0], BlockHash(1)), "only a held block");
-  EXPECT_DEATH(pool.share(std::vector<BlockHash>{BlockHash(1)}, table), "only present blocks");
+  const std::vector<BlockHash> hash{BlockHash(1)};
+  EXPECT_DEATH(pool.publish(table, hash, 0, 1), "only a held block");
+  EXPECT_DEATH(pool.hold(table), "only a held block");
+  EXPECT_DEATH(pool.share(hash, table), "only present blocks");
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ void Cluster::on_step(const StepReport& report) {
 void Cluster::check_integrity(bool deep) {
   router_->check_integrity();
   for (const auto& instance : instances_) {
-    if (instance != nullptr) instance->scheduler().check_integrity(deep);
+    if (instance != nullptr) instance->check_integrity(deep);
   }
   if (!deep) return;
   for (const auto& cache : caches_) {

@@ -108,6 +108,28 @@ TEST(ClusterCache, OnlyAnUnbrokenRunOfReadsCounts) {
             4 * kStripeBlocks);
 }
 
+// The copy of ten blocks takes 40 µs, a request 4. The next one needs the same memory, and gets it
+// when the copy has arrived, or has failed because the cache node died.
+TEST(ClusterCache, BlocksStayAsTheyAreWhileTheyAreCopied) {
+  for (const bool dies : {false, true}) {
+    TestClusterConfig config = with_caches(1, {64});
+    config.scheduler.blocks_per_rank = 12;
+    config.kv_bytes_per_token = 1000;
+    TestCluster world(config);
+    world.submit(40, 2);
+    while (!world.records[0].has_value()) world.run_for(nanoseconds(1));
+    expect_completed(world, 0, 2);
+    EXPECT_EQ(world.cluster.instance(0)->scheduler().blocks_in_use(), 10);
+    world.submit(40, 2);
+    if (dies) world.cluster.stop_cache(0);
+    world.run();
+    expect_completed(world, 1, 2);
+    EXPECT_GT(world.records[1]->first_token, Instant(40'000));
+    EXPECT_LT(world.records[1]->first_token, Instant(60'000)) << "nobody waits for longer";
+    EXPECT_TRUE(world.all_free());
+  }
+}
+
 TEST(ClusterCache, ADeadCacheNodeKeepsNobodyWaiting) {
   const auto run = serve_twice(with_caches(1, {64}), [](Cluster& c) { c.stop_cache(0); });
   EXPECT_EQ(run.cached, 0);

@@ -2,6 +2,7 @@
 // requests. Included by tests only.
 #pragma once
 
+#include <cmath>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -21,6 +22,7 @@ struct TestClusterConfig {
   int caches = 0;
   std::vector<int64_t> capacities{64};  // of a cache node's tiers, in blocks
   uint64_t store_fails_every = 0;
+  double kv_bytes_per_token = 2;  // a byte of a copy takes 1 ns
   Duration detection = nanoseconds(2000);
   RouterConfig router;  // ids and peers are set
   uint64_t seed = 1;
@@ -117,7 +119,7 @@ class TestCluster {
         instance.router = NodeId(0);
         instance.scheduler = config.scheduler;
         instance.scheduler.role = role;
-        instance.kv_bytes_per_token = 2;
+        instance.kv_bytes_per_token = config.kv_bytes_per_token;
         out.router.peers.push_back({instance.id, role, 1, config.max_outstanding});
         out.instances.push_back(instance);
       }
@@ -126,7 +128,8 @@ class TestCluster {
     add(Role::kPrefill, config.prefill);
     add(Role::kDecode, config.decode);
     for (int i = 0; i < config.caches; ++i) {
-      const Bytes block(2 * config.scheduler.block.count());
+      const Bytes block(
+          std::llround(config.kv_bytes_per_token * config.scheduler.block.as_double()));
       out.caches.push_back({NodeId(next++), block, config.capacities});
       for (InstanceConfig& instance : out.instances) {
         if (instance.scheduler.role != Role::kDecode) instance.caches.push_back(out.caches[i].id);

@@ -286,31 +286,46 @@ void InstanceNode::tell_router(MessageKind kind, const Event& event) {
 
 // Prompt blocks that were computed here go to their owners, in the background.
 void InstanceNode::save_blocks(const Event& event) {
-  if (live_caches_.empty()) return;
   const auto blocks = event.request.blocks;
   const int64_t end = static_cast<int64_t>(blocks.size());
+  if (live_caches_.empty() || event.new_block >= end) return;
+  if (free_loans_.empty()) {
+    free_loans_.push_back(loans_.size());
+    loans_.emplace_back();
+  }
+  const size_t loan = free_loans_.back();
+  free_loans_.pop_back();
+  loans_[loan].rank = event.rank;
+  scheduler_.lend(event.request.id, event.new_block, end, loans_[loan].blocks);
   for (int64_t i = event.new_block; i < end;) {
     const int64_t stripe = i / kStripeBlocks * kStripeBlocks;
     const int64_t stop = std::min(end, stripe + kStripeBlocks);
-    if (free_saves_.empty()) {
-      free_saves_.push_back(saves_.size());
-      saves_.emplace_back();
-    }
-    const size_t job = free_saves_.back();
-    free_saves_.pop_back();
-    saves_[job].to = live_caches_[owner(blocks[static_cast<size_t>(stripe)], live_caches_)];
-    saves_[job].blocks.assign(blocks.begin() + i, blocks.begin() + stop);
-    const double bytes = static_cast<double>((stop - i) * config_.scheduler.block.count()) *
-                         config_.kv_bytes_per_token;
-    transport_.submit(
-        {{config_.id, event.rank},
-         {saves_[job].to, 0},
-         Bytes(static_cast<int64_t>(std::ceil(bytes)))},
-        CopyDone(lifetime_, Callback<uint64_t, bool>::to<&InstanceNode::saved>(this), job));
+    save_stripe(loan, blocks.subspan(static_cast<size_t>(i), static_cast<size_t>(stop - i)),
+                live_caches_[owner(blocks[static_cast<size_t>(stripe)], live_caches_)]);
     i = stop;
   }
 }
 
+void InstanceNode::save_stripe(size_t loan, std::span<const BlockHash> stripe, NodeId to) {
+  if (free_saves_.empty()) {
+    free_saves_.push_back(saves_.size());
+    saves_.emplace_back();
+  }
+  const size_t job = free_saves_.back();
+  free_saves_.pop_back();
+  saves_[job].to = to;
+  saves_[job].loan = loan;
+  saves_[job].blocks.assign(stripe.begin(), stripe.end());
+  ++loans_[loan].open;
+  const auto blocks = static_cast<int64_t>(stripe.size());
+  const double bytes =
+      static_cast<double>(blocks * config_.scheduler.block.count()) * config_.kv_bytes_per_token;
+  transport_.submit(
+      {{config_.id, loans_[loan].rank}, {to, 0}, Bytes(static_cast<int64_t>(std::ceil(bytes)))},
+      CopyDone(lifetime_, Callback<uint64_t, bool>::to<&InstanceNode::saved>(this), job));
+}
+
+// With the last copy of a loan its blocks may go, and somebody may wait for them.
 void InstanceNode::saved(uint64_t job, bool ok) {
   if (ok) {
     Message message;
@@ -321,6 +336,12 @@ void InstanceNode::saved(uint64_t job, bool ok) {
     transport_.send(message);
   }
   free_saves_.push_back(job);
+  Loan& loan = loans_[saves_[job].loan];
+  if (--loan.open > 0) return;
+  scheduler_.take_back(loan.rank, loan.blocks);
+  loan.blocks.clear();
+  free_loans_.push_back(saves_[job].loan);
+  if (scheduler_.waiting() > 0) want_step();
 }
 
 // A cache node that is gone owns nothing and answers nothing.
@@ -346,6 +367,16 @@ void InstanceNode::peer_changed(NodeId node, PeerEvent event) {
       if (fetch->open == 0) finish_fetch(id);
     }
   }
+}
+
+void InstanceNode::check_integrity(bool deep) const {
+  scheduler_.check_integrity(deep);
+  int64_t lent = 0;
+  for (const Loan& loan : loans_) {
+    CHECK(loan.blocks.empty() == (loan.open == 0), "blocks are lent as long as they are copied");
+    lent += static_cast<int64_t>(loan.blocks.size());
+  }
+  CHECK(lent == scheduler_.lent(), "what is lent is being copied");
 }
 
 }  // namespace weft

@@ -42,6 +42,7 @@ class InstanceNode {
 
   [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
   [[nodiscard]] Device& device() { return *device_; }
+  void check_integrity(bool deep) const;
 
  private:
   // A prompt whose blocks are being looked up in the cache nodes.
@@ -66,9 +67,17 @@ class InstanceNode {
     NodeId node;
     uint32_t rank = 0;
   };
-  // KV on its way to a cache node.
+  // Blocks of a prompt that stay as they are while copies of them are on their way to cache nodes.
+  // They go back together, so that the pool sees a table, whose tail it gives away first.
+  struct Loan {
+    uint32_t rank = 0;
+    int64_t open = 0;  // copies that are not done
+    std::vector<BlockId> blocks;
+  };
+  // One of the copies.
   struct Save {
     NodeId to;
+    size_t loan = 0;
     std::vector<BlockHash> blocks;
   };
 
@@ -91,6 +100,7 @@ class InstanceNode {
   void pulled(uint64_t request, bool ok);
   void handle(const Event& event);
   void save_blocks(const Event& event);
+  void save_stripe(size_t loan, std::span<const BlockHash> stripe, NodeId to);
   void saved(uint64_t job, bool ok);
   void tell_router(MessageKind kind, const Event& event);
   [[nodiscard]] Bytes kv_bytes(int64_t tokens) const;
@@ -108,6 +118,8 @@ class InstanceNode {
   FlatMap<Fetch> fetches_;         // by request
   std::vector<uint64_t> looking_;  // requests in lookups_ and fetches_, in order
   FlatMap<Source> sources_;        // decode: where a request's KV lies
+  std::vector<Loan> loans_;
+  std::vector<size_t> free_loans_;
   std::vector<Save> saves_;
   std::vector<size_t> free_saves_;
   const Batch* batch_ = nullptr;

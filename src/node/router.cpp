@@ -31,7 +31,11 @@ Router::Router(Loop& loop, Transport& transport, const RouterConfig& config,
       ended_(ended),
       prefixes_(policy_ != nullptr && policy_->wants_prefixes ? config.prefix_view_blocks : 1) {
   CHECK(policy_ != nullptr && decode_policy_ != nullptr, "the policy was checked when it was read");
-  for (const PeerConfig& peer : config.peers) peers_.push_back({.config = peer});
+  for (const PeerConfig& peer : config.peers) {
+    CHECK(peers_.empty() || peers_.back().config.id < peer.id, "peers come by ascending id");
+    peers_.push_back({.config = peer});
+    list(peers_.back());
+  }
   transport_.attach(config_.id, {Callback<const Message&>::to<&Router::receive>(this),
                                  Callback<NodeId, PeerEvent>::to<&Router::peer_changed>(this)});
 }
@@ -118,28 +122,6 @@ void Router::dispatch(bool decode) {
   }
 }
 
-std::optional<size_t> Router::choose(const Entry& entry, bool decode) {
-  const RoutingPolicyEntry& policy = decode ? *decode_policy_ : *policy_;
-  candidates_.clear();
-  candidate_peers_.clear();
-  for (size_t i = 0; i < peers_.size(); ++i) {
-    const Peer& peer = peers_[i];
-    if ((peer.config.role == Role::kDecode) != decode || !peer.up || peer.full) continue;
-    if (peer.outstanding_requests >= peer.config.max_outstanding) continue;
-    Candidate candidate{peer.config.id,       peer.outstanding_tokens, peer.outstanding_requests, 0,
-                        peer.config.packages, peer.last_used};
-    if (policy.wants_prefixes && !entry.blocks.empty()) {
-      const int64_t blocks = prefixes_.match(entry.blocks, peer.config.id);
-      const auto all = static_cast<int64_t>(entry.blocks.size());
-      candidate.cached_tokens = blocks * (entry.request.prompt.count() / all);
-    }
-    candidates_.push_back(candidate);
-    candidate_peers_.push_back(i);
-  }
-  if (candidates_.empty()) return std::nullopt;
-  return candidate_peers_[policy.choose({entry.request, candidates_, turns_})];
-}
-
 void Router::send(size_t index, size_t peer_index, bool decode) {
   Entry& entry = entries_[index];
   Peer& peer = peers_[peer_index];
@@ -152,6 +134,7 @@ void Router::send(size_t index, size_t peer_index, bool decode) {
   peer.outstanding_tokens += entry.charged;
   ++peer.outstanding_requests;
   peer.last_used = ++turns_;
+  list(peer);
   if (!decode && policy_->wants_prefixes) prefixes_.sent(entry.blocks, peer.config.id);
   digest_.add(entry.order);
   digest_.add(uint64_t{peer.config.id.value()});
@@ -172,31 +155,40 @@ void Router::uncharge(Entry& entry) {
   --peer.outstanding_requests;
   peer.full = false;
   entry.charged = 0;
+  list(peer);
 }
 
+// Sequences of one batch mostly gained their last token together, a step ago: their gaps are
+// counted in runs.
 void Router::on_step(const StepReport& report) {
   const Instant now = loop_.now();
   const auto work = report.batch.work;
+  Instant before;    // the run's last token
+  int64_t run = 0;   // gaps from there to now
+  int64_t more = 0;  // tokens that came with another
+  int64_t tokens = 0;
   for (size_t i = 0; i < work.size(); ++i) {
-    if (report.outputs[i].tokens == 0) continue;
     Progress& progress = progress_[work[i].request.value() & kIndexMask];
-    if (progress.id != work[i].request) continue;
     const int64_t left = progress.max_output - progress.generated;
     const int64_t gained = std::min<int64_t>(report.outputs[i].tokens, left);
-    if (gained <= 0) continue;
-    int64_t gaps = gained;
+    if (gained <= 0 || progress.id != work[i].request) continue;
+    more += gained - 1;
     if (progress.generated == 0) {
       progress.first = now;
-      --gaps;
+    } else if (progress.last == before) {
+      ++run;
     } else {
-      token_gaps_.add(now - progress.last);
-      --gaps;
+      if (run > 0) token_gaps_.add(now - before, run);
+      before = progress.last;
+      run = 1;
     }
-    if (gaps > 0) token_gaps_.add(Duration{}, gaps);
     progress.last = now;
     progress.generated += gained;
-    output_tokens_ += gained;
+    tokens += gained;
   }
+  if (run > 0) token_gaps_.add(now - before, run);
+  if (more > 0) token_gaps_.add(Duration{}, more);
+  output_tokens_ += tokens;
   digest_.add(uint64_t{report.node.value()} << 32 ^ work.size());
   digest_.add(now.ns());
   digest_.add(report.batch.tokens);
@@ -257,6 +249,7 @@ void Router::on_refused(const Message& message) {
   }
   Peer& peer = peers_[entry->peer];
   peer.full = peer.outstanding_requests > 0;
+  list(peer);
   const bool full = peer.full;
   queue(index, decode);
   if (!full) dispatch(decode);
@@ -279,6 +272,7 @@ void Router::peer_changed(NodeId node, PeerEvent event) {
   if (at == peers_.end()) return;
   at->up = event == PeerEvent::kUp;
   at->full = false;
+  list(*at);
   if (!at->up) {
     prefixes_.forget(node);
     const auto peer = static_cast<size_t>(at - peers_.begin());
@@ -372,11 +366,21 @@ void Router::check_integrity() const {
     ++requests[entry.peer];
   }
   CHECK(live == in_flight_, "every request in flight has an entry");
+  size_t listed[2] = {0, 0};
   for (size_t i = 0; i < peers_.size(); ++i) {
     CHECK(
         tokens[i] == peers_[i].outstanding_tokens && requests[i] == peers_[i].outstanding_requests,
         "a peer is charged with what it was sent");
+    if (!peers_[i].open()) continue;
+    const size_t stage = peers_[i].config.role == Role::kDecode ? 1 : 0;
+    CHECK(listed[stage] < candidates_[stage].size(), "every open peer is a candidate");
+    const Candidate& candidate = candidates_[stage][listed[stage]++];
+    CHECK(candidate.node == peers_[i].config.id && candidate.outstanding_tokens == tokens[i] &&
+              candidate.outstanding_requests == requests[i],
+          "a candidate is what its peer is");
   }
+  CHECK(listed[0] == candidates_[0].size() && listed[1] == candidates_[1].size(),
+        "only open peers are candidates");
 }
 
 }  // namespace weft

@@ -113,6 +113,9 @@ class Router {
     int64_t outstanding_requests = 0;
     int64_t outstanding_tokens = 0;
     uint64_t last_used = 0;
+    [[nodiscard]] bool open() const {
+      return up && !full && outstanding_requests < config.max_outstanding;
+    }
   };
   struct Pending {
     int priority;
@@ -127,6 +130,7 @@ class Router {
   size_t new_entry();
   [[nodiscard]] Entry* find(RequestId id);
   [[nodiscard]] size_t index_of(const Entry& entry) const;
+  void list(const Peer& peer);
   void queue(size_t index, bool decode);
   void dispatch(bool decode);
   [[nodiscard]] std::optional<size_t> choose(const Entry& entry, bool decode);
@@ -151,8 +155,8 @@ class Router {
   std::vector<Progress> progress_;
   std::vector<size_t> free_;
   std::vector<Pending> pending_[2];  // heaps: for prefill or unified, and for decode
-  std::vector<Candidate> candidates_;
-  std::vector<size_t> candidate_peers_;
+  // Peers that may take one more, by ascending node: for prefill or unified, and for decode.
+  std::vector<Candidate> candidates_[2];
   PrefixView prefixes_;
   Histogram token_gaps_;
   Digest digest_;

@@ -38,6 +38,20 @@ struct RoutingPolicyEntry {
   std::string_view summary;
 };
 
+// Index of the candidate of least cost; among equals the one that was chosen longest ago. `cost` is
+// asked once for each.
+template <class Cost>
+size_t least_cost(std::span<const Candidate> candidates, Cost cost) {
+  size_t best = 0;
+  double least = cost(candidates[0]);
+  for (size_t i = 1; i < candidates.size(); ++i) {
+    const double other = cost(candidates[i]);
+    const bool older = candidates[i].last_used < candidates[best].last_used;
+    if (other < least || (other == least && older)) best = i, least = other;
+  }
+  return best;
+}
+
 // Null when there is no policy of that name.
 const RoutingPolicyEntry* find_routing_policy(std::string_view name);
 std::span<const RoutingPolicyEntry> routing_policies();

@@ -8,7 +8,8 @@
 
 namespace weft {
 
-Scheduler::Scheduler(const SchedulerConfig& config) : config_(config) {
+Scheduler::Scheduler(const SchedulerConfig& config)
+    : config_(config), lookahead_(config.role == Role::kPrefill ? 0 : 1 + config.draft_tokens) {
   CHECK(config.ranks > 0 && config.blocks_per_rank > 0 && config.block > Tokens{0});
   CHECK(config.max_tokens_per_rank > 0 && config.max_sequences_per_rank > 0);
   const auto ranks = static_cast<size_t>(config.ranks);
@@ -31,9 +32,8 @@ int64_t Scheduler::blocks_for(int64_t tokens) const {
   return ceil_div(tokens, config_.block.count());
 }
 
-// Tokens that a decode step may write beyond the context.
-int64_t Scheduler::lookahead() const {
-  return config_.role == Role::kPrefill ? 0 : 1 + config_.draft_tokens;
+int64_t Scheduler::capacity(const SequenceWork& work) const {
+  return static_cast<int64_t>(work.table.size()) * config_.block.count();
 }
 
 uint32_t Scheduler::new_slot() {
@@ -71,7 +71,7 @@ Scheduler::Add Scheduler::add(const Request& request, int64_t generated, int64_t
   const bool decode = config_.role == Role::kDecode;
   const int64_t last = config_.role == Role::kPrefill
                            ? request.prompt.count() + generated
-                           : request.prompt.count() + request.max_output.count() + lookahead();
+                           : request.prompt.count() + request.max_output.count() + lookahead_;
   if (blocks_for(last) > config_.blocks_per_rank) return Add::kNeverFits;
   if (waiting() >= config_.max_waiting) return Add::kFull;
 
@@ -120,6 +120,22 @@ bool Scheduler::release(RequestId request) {
   return true;
 }
 
+void Scheduler::lend(RequestId request, int64_t first, int64_t end, std::vector<BlockId>& blocks) {
+  const uint32_t* at = by_request_.find(request.value());
+  CHECK(at != nullptr, "only what is here can be lent");
+  const Sequence& sequence = sequences_[*at];
+  const auto count = static_cast<size_t>(end - first);
+  const auto part = std::span(sequence.table).subspan(static_cast<size_t>(first), count);
+  pools_[sequence.rank].hold(part);
+  blocks.insert(blocks.end(), part.begin(), part.end());
+  ranks_[sequence.rank].lent += end - first;
+}
+
+void Scheduler::take_back(uint32_t rank, std::span<const BlockId> blocks) {
+  pools_[rank].release(blocks);
+  ranks_[rank].lent -= static_cast<int64_t>(blocks.size());
+}
+
 bool Scheduler::cancel(RequestId request) {
   const uint32_t* at = by_request_.find(request.value());
   if (at == nullptr) return false;
@@ -140,6 +156,7 @@ bool Scheduler::cancel(RequestId request) {
       leave_rank(sequence);
       break;
     case State::kRunning:
+      if (stepping_) running_[sequence.position].watch = 0;
       if (stepping_) return sequence.cancelled = true;
       if (work_[sequence.position].decode) leave_decode(work_[sequence.position]);
       if (!work_[sequence.position].decode) --prefilling_;
@@ -184,6 +201,12 @@ void Scheduler::finish(uint32_t slot, SequenceEvent kind, Effects& effects) {
   free_slot(slot);
 }
 
+int64_t Scheduler::lent() const {
+  int64_t sum = 0;
+  for (const Rank& rank : ranks_) sum += rank.lent;
+  return sum;
+}
+
 int64_t Scheduler::blocks_in_use() const {
   int64_t sum = 0;
   for (const BlockPool& pool : pools_) sum += pool.in_use();
@@ -198,10 +221,12 @@ void Scheduler::check_integrity(bool deep) const {
     const Sequence& sequence = sequences_[work.slot];
     CHECK(sequence.state == State::kRunning && sequence.position == i, "the batch knows its slots");
     CHECK(work.table.size() == sequence.table.size(), "the batch sees the whole table");
-    CHECK(running_[i].capacity == static_cast<int64_t>(work.table.size()) * config_.block.count());
-    CHECK(work.context.count() <= running_[i].capacity, "the context fits its blocks");
+    CHECK(work.context.count() <= capacity(work), "the context fits its blocks");
     if (!work.decode) ++prefilling;
     if (!work.decode) continue;
+    Running expected = running_[i];
+    set_watch(work, expected);
+    CHECK(sequence.cancelled || running_[i].watch == expected.watch, "an end or a growth is seen");
     RankLoad& sum = sums[work.rank];
     ++sum.decode_sequences;
     sum.decode_tokens += work.tokens;
@@ -218,16 +243,20 @@ void Scheduler::check_integrity(bool deep) const {
   }
   if (!deep) return;
   std::vector<int64_t> tokens(ranks_.size());
+  std::vector<int64_t> references(ranks_.size());
   size_t live = 0;
   for (const Sequence& sequence : sequences_) {
     if (sequence.state == State::kFree) continue;
     ++live;
     if (sequence.state == State::kWaiting) CHECK(sequence.table.empty(), "waiting holds no blocks");
-    if (sequence.state != State::kWaiting) tokens[sequence.rank] += sequence.target;
+    if (sequence.state == State::kWaiting) continue;
+    tokens[sequence.rank] += sequence.target;
+    references[sequence.rank] += static_cast<int64_t>(sequence.table.size());
   }
   CHECK(live == by_request_.size() && live + free_slots_.size() == sequences_.size());
   for (size_t r = 0; r < pools_.size(); ++r) {
     CHECK(tokens[r] == ranks_[r].tokens, "a rank knows what it holds");
+    CHECK(references[r] + ranks_[r].lent == pools_[r].references(), "a reference has its reason");
     pools_[r].check_integrity();
   }
 }

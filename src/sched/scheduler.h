@@ -78,6 +78,10 @@ class Scheduler {
   bool loaded(RequestId request, int64_t tokens, Effects& effects);
   // The KV of a prefilled sequence was pulled. False: not held here.
   bool release(RequestId request);
+  // Somebody reads the blocks [first, end) of a request's table, which hold its prompt: they are
+  // appended to `blocks`, and stay as they are until take_back(), whatever becomes of the request.
+  void lend(RequestId request, int64_t first, int64_t end, std::vector<BlockId>& blocks);
+  void take_back(uint32_t rank, std::span<const BlockId> blocks);
   // Forgets a request in whatever state; one in the running step leaves when the step ends.
   bool cancel(RequestId request);
 
@@ -90,6 +94,7 @@ class Scheduler {
   [[nodiscard]] int64_t waiting() const { return static_cast<int64_t>(waiting_.size()); }
   [[nodiscard]] int64_t running() const { return static_cast<int64_t>(work_.size()); }
   [[nodiscard]] int64_t held() const { return held_; }
+  [[nodiscard]] int64_t lent() const;  // blocks, each as often as it is lent
   [[nodiscard]] int64_t sequences() const { return static_cast<int64_t>(by_request_.size()); }
   [[nodiscard]] int64_t preemptions() const { return preemptions_; }
   [[nodiscard]] int64_t blocks_in_use() const;
@@ -115,8 +120,10 @@ class Scheduler {
     uint64_t order = 0;   // of arrival here; kept through preemption
     std::vector<BlockId> table;
   };
-  struct Running {         // hot fields, parallel to work_
-    int64_t capacity = 0;  // tokens that the table holds
+  struct Running {  // hot fields, parallel to work_
+    // Decoding: the least context that takes a closer look after a step, because the table is full
+    // then, or the sequence has ended or was cancelled.
+    int64_t watch = 0;
     int64_t max_output = 0;
   };
   struct Waiting {
@@ -129,6 +136,7 @@ class Scheduler {
   struct Rank {
     int64_t sequences = 0;  // running or loading
     int64_t tokens = 0;     // targets of all sequences placed here
+    int64_t lent = 0;       // blocks
     int64_t budget = 0;     // tokens left in the step being planned
   };
 
@@ -137,7 +145,7 @@ class Scheduler {
   void push_waiting(uint32_t slot);
   void pop_waiting();
   [[nodiscard]] int64_t blocks_for(int64_t tokens) const;
-  [[nodiscard]] int64_t lookahead() const;
+  [[nodiscard]] int64_t capacity(const SequenceWork& work) const;  // tokens that its table holds
   [[nodiscard]] std::span<const BlockHash> reusable(const Sequence& sequence) const;
   [[nodiscard]] int64_t hits_if_fits(const Sequence& sequence, int rank) const;  // -1: no room
   [[nodiscard]] int choose_rank(const Sequence& sequence, int64_t& hits) const;
@@ -150,15 +158,16 @@ class Scheduler {
   bool admit(uint32_t slot, Effects& effects);
   void start_running(uint32_t slot);
   void start_decoding(SequenceWork& work, Running& running);
+  void set_watch(const SequenceWork& work, Running& running) const;
   void plan_chunks();
   void plan_chunk(SequenceWork& work);
   void undo_chunk_load(const SequenceWork& work);
   void pause_decoding();
   void resume_decoding();
 
-  // Returns whether the sequence stays in the batch.
-  bool apply_decode(SequenceWork& work, const Running& running, const SequenceOutput& output,
-                    Effects& effects);
+  // Both return whether the sequence stays in the batch.
+  bool look_closer(SequenceWork& work, const Running& running, const SequenceOutput& output,
+                   Effects& effects);
   bool apply_prefill(SequenceWork& work, Running& running, const SequenceOutput& output,
                      Effects& effects);
   void publish_blocks(Sequence& sequence, int64_t from, int64_t to);
@@ -169,6 +178,7 @@ class Scheduler {
   void emit(SequenceEvent kind, const Sequence& sequence, Effects& effects);
 
   SchedulerConfig config_;
+  int64_t lookahead_ = 0;  // tokens that a decode step may write beyond the context
   std::vector<BlockPool> pools_;
   std::vector<Rank> ranks_;
   std::vector<Sequence> sequences_;  // by slot

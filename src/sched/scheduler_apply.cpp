@@ -13,8 +13,17 @@ void Scheduler::apply(const StepOutput& output, Effects& effects) {
   size_t kept = 0;
   for (size_t i = 0; i < work_.size(); ++i) {
     SequenceWork& work = work_[i];
-    const bool stays = work.decode ? apply_decode(work, running_[i], output.outputs[i], effects)
-                                   : apply_prefill(work, running_[i], output.outputs[i], effects);
+    const SequenceOutput& gained = output.outputs[i];
+    bool stays = true;
+    if (!work.decode) {
+      stays = apply_prefill(work, running_[i], gained, effects);
+    } else if (gained.end || work.context.count() + gained.tokens >= running_[i].watch) {
+      stays = look_closer(work, running_[i], gained, effects);
+    } else {
+      work.generated += gained.tokens;
+      work.context += Tokens(gained.tokens);
+      loads_[work.rank].decode_context += gained.tokens;
+    }
     if (!stays) continue;
     if (kept != i) {
       work_[kept] = work_[i];
@@ -28,19 +37,20 @@ void Scheduler::apply(const StepOutput& output, Effects& effects) {
   batch_.tokens = decode_tokens_;
 }
 
-bool Scheduler::apply_decode(SequenceWork& work, const Running& running,
-                             const SequenceOutput& output, Effects& effects) {
+// A decoding sequence that ends, was cancelled, or whose table is full.
+bool Scheduler::look_closer(SequenceWork& work, const Running& running,
+                            const SequenceOutput& output, Effects& effects) {
   const int64_t gained = std::min<int64_t>(output.tokens, running.max_output - work.generated);
   work.generated += gained;
   work.context += Tokens(gained);
   loads_[work.rank].decode_context += gained;
   const bool ends = work.generated >= running.max_output || output.end;
-  if (!ends && !sequences_[work.slot].cancelled) {
-    if (work.context.count() + lookahead() > running.capacity) grow_.push_back(work.slot);
+  Sequence& sequence = sequences_[work.slot];
+  if (!ends && !sequence.cancelled) {
+    if (work.context.count() + lookahead_ > capacity(work)) grow_.push_back(work.slot);
     return true;
   }
   leave_decode(work);
-  Sequence& sequence = sequences_[work.slot];
   sequence.generated = work.generated;
   leave_rank(sequence);
   if (sequence.cancelled) return free_slot(work.slot), false;
@@ -89,14 +99,9 @@ bool Scheduler::apply_prefill(SequenceWork& work, Running& running, const Sequen
 void Scheduler::publish_blocks(Sequence& sequence, int64_t from, int64_t to) {
   if (!config_.prefix_caching) return;
   const auto known = static_cast<int64_t>(sequence.request.blocks.size());
-  const int64_t end = std::min(known, to / config_.block.count());
-  BlockPool& pool = pools_[sequence.rank];
-  constexpr int64_t kAhead = 8;
-  for (int64_t i = from / config_.block.count(); i < end; ++i) {
-    if (i + kAhead < end) pool.prefetch(sequence.request.blocks[static_cast<size_t>(i + kAhead)]);
-    pool.publish(sequence.table[static_cast<size_t>(i)],
-                 sequence.request.blocks[static_cast<size_t>(i)]);
-  }
+  const auto first = static_cast<size_t>(from / config_.block.count());
+  const auto end = static_cast<size_t>(std::min(known, to / config_.block.count()));
+  pools_[sequence.rank].publish(sequence.table, sequence.request.blocks, first, end);
 }
 
 }  // namespace weft

@@ -49,12 +49,11 @@ void Scheduler::grow_tables(Effects& effects) {
     Sequence& sequence = sequences_[slot];
     while (sequence.state == State::kRunning) {
       SequenceWork& work = work_[sequence.position];
-      const int64_t want = blocks_for(work.context.count() + lookahead());
+      const int64_t want = blocks_for(work.context.count() + lookahead_);
       const int64_t more = want - static_cast<int64_t>(sequence.table.size());
       if (more <= 0 || pools_[sequence.rank].allocate(more, sequence.table)) {
         work.table = sequence.table;
-        running_[sequence.position].capacity =
-            static_cast<int64_t>(sequence.table.size()) * config_.block.count();
+        set_watch(work, running_[sequence.position]);
         break;
       }
       preempt(choose_victim(sequence.rank), effects);
@@ -119,7 +118,7 @@ int64_t Scheduler::hits_if_fits(const Sequence& sequence, int rank) const {
   const BlockPool& pool = pools_[static_cast<size_t>(rank)];
   const auto hashes = reusable(sequence);
   const int64_t hits = pool.match(hashes);
-  const int64_t need = blocks_for(sequence.target + lookahead()) - hits;
+  const int64_t need = blocks_for(sequence.target + lookahead_) - hits;
   const int64_t taken = pool.unreferenced(hashes.first(static_cast<size_t>(hits)));
   const bool alone = pool.in_use() == 0;
   const int64_t spare = alone ? 0 : watermark(pool.blocks());
@@ -178,7 +177,7 @@ bool Scheduler::admit(uint32_t slot, Effects& effects) {
   Rank& rank = ranks_[static_cast<size_t>(chosen)];
   sequence.rank = static_cast<uint32_t>(chosen);
   pool.share(reusable(sequence).first(static_cast<size_t>(hits)), sequence.table);
-  const bool got = pool.allocate(blocks_for(sequence.target + lookahead()) - hits, sequence.table);
+  const bool got = pool.allocate(blocks_for(sequence.target + lookahead_) - hits, sequence.table);
   CHECK(got, "room was checked");
   ++rank.sequences;
   rank.tokens += sequence.target;
@@ -214,7 +213,6 @@ void Scheduler::start_running(uint32_t slot) {
   work.generated = sequence.generated;
   work.table = sequence.table;
   Running running;
-  running.capacity = static_cast<int64_t>(sequence.table.size()) * config_.block.count();
   running.max_output = sequence.request.max_output.count();
   work_.push_back(work);
   running_.push_back(running);
@@ -235,7 +233,13 @@ void Scheduler::start_decoding(SequenceWork& work, Running& running) {
   load.decode_context += work.context.count();
   decode_tokens_ += work.tokens;
   batch_.tokens = decode_tokens_;
-  if (work.context.count() + lookahead() > running.capacity) grow_.push_back(work.slot);
+  set_watch(work, running);
+  if (work.context.count() + lookahead_ > capacity(work)) grow_.push_back(work.slot);
+}
+
+void Scheduler::set_watch(const SequenceWork& work, Running& running) const {
+  const int64_t left = running.max_output - work.generated;
+  running.watch = std::min(capacity(work) - lookahead_ + 1, work.context.count() + left);
 }
 
 void Scheduler::plan_chunks() {

@@ -188,6 +188,33 @@ TEST(SchedulerDecode, WhenBlocksRunOutTheYoungestIsEvicted) {
   EXPECT_EQ(b.find(SequenceEvent::kFinished, young.id), nullptr);
 }
 
+// Both roles: one keeps the sequence until it has ended, the other until its KV was pulled.
+TEST(SchedulerLend, BlocksStayWhenTheirSequenceIsGone) {
+  for (const Role role : {Role::kUnified, Role::kPrefill}) {
+    SchedulerConfig config = small(role);
+    config.blocks_per_rank = 8;
+    SchedulerBench b(config);
+    const Request first = b.maker.make(20, 2);
+    b.scheduler.add(first, 0, 0);
+    b.step();
+    std::vector<BlockId> lent;
+    b.scheduler.lend(first.id, 1, 5, lent);
+    b.scheduler.check_integrity(true);
+    b.run();
+    b.scheduler.release(first.id);
+    EXPECT_EQ(b.scheduler.sequences(), 0);
+    EXPECT_EQ(b.scheduler.blocks_in_use(), 4);
+    EXPECT_EQ(b.scheduler.lent(), 4);
+    const Request second = b.maker.make(20, 2);
+    b.scheduler.add(second, 0, 0);
+    EXPECT_EQ(b.plan(), nullptr) << "four blocks are too few";
+    b.scheduler.take_back(0, lent);
+    b.scheduler.check_integrity(true);
+    EXPECT_EQ(b.scheduler.blocks_in_use(), 0);
+    EXPECT_NE(b.plan(), nullptr);
+  }
+}
+
 TEST(SchedulerCancel, ForgetsAWaitingRequest) {
   SchedulerBench b(small(Role::kUnified));
   const Request keeps = b.maker.make(8, 2);
