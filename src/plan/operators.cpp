@@ -78,6 +78,11 @@ Result<Prediction> exchange(const Case& one, const System& system, const ModelSh
                             const Engine& engine) {
   const OperatorShape& s = *one.shape;
   const bool dispatch = s.kind == OperatorKind::kDispatch;
+  if (!model.is_moe()) return at(one, fmt::format("model: {} has no experts", model.name));
+  if (s.ranks > system.dies()) {
+    return at(one, fmt::format("ranks: found {}, expected at most the {} dies of {}", s.ranks,
+                               system.dies(), system.title));
+  }
   ExchangeRoute route;
   const ExchangeConstants& kernels = system.chip.kernels.exchange;
   const bool cloudmatrix = engine.spec.decode_exchange == ExchangeKind::kCloudMatrix;
@@ -98,10 +103,14 @@ Result<Prediction> exchange(const Case& one, const System& system, const ModelSh
   return out;
 }
 
-Prediction transfer(const Case& one, const System& system) {
+Result<Prediction> transfer(const Case& one, const System& system) {
   const OperatorShape& s = *one.shape;
   const Link& link = s.path == "npu-cpu" ? system.host : system.scale_up;
   const double bandwidth = s.op == "write" ? link.write_bandwidth : link.bandwidth;
+  if (bandwidth <= 0) {
+    return at(one, fmt::format("path: found \"{}\", of which the catalog has no bandwidth for {}",
+                               s.path, system.title));
+  }
   const Duration latency = s.same_node ? link.latency : link.latency_far;
   const double seconds = to_seconds(latency) + s.bytes / bandwidth;
   Prediction out;

@@ -71,10 +71,11 @@ Result<MemoryPlan> check_memory(const Case& one, const ModelShape& model, const 
       (tokens - held) * plan->kv_bytes_per_token / (1024.0 * 1024.0 * 1024.0)));
 }
 
+// `tokens_per_device` counts the prompt tokens that are found, too: they are served, not computed.
 void add_metrics(const Case& one, const Engine& engine, Prediction& out) {
   if (one.phase == Phase::kPrefill) {
     const double tokens = per_rank(one, one.tokens_per_device);
-    const double steps = std::max(1.0, one.input_tokens * (1 - one.reuse) / tokens);
+    const double steps = std::max(1.0, one.input_tokens / tokens);
     const double front =
         1e3 * (engine.spec.costs.request + engine.spec.costs.request_token * one.input_tokens);
     out.metrics.push_back({"ttft_ms", out.step_ms * steps + front});
