@@ -301,6 +301,13 @@ std::string_view phase_name(const Case& one) {
   return "";
 }
 
+Error at_case(const Case& one, const Error& error) {
+  std::string_view message = error.message;
+  const std::string place = one.where + ": ";
+  if (message.starts_with(place)) message.remove_prefix(place.size());
+  return {error.code, fmt::format("{}case \"{}\": {}", place, one.id, message)};
+}
+
 // What holds for every case of a file that does not say otherwise. Read after the cases, so that a
 // mistake here is not taken for one of the first case.
 static void fill_in(ConfigTable& root, std::vector<Case>& cases) {

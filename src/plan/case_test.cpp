@@ -226,7 +226,7 @@ TEST(Case, ANeededKeyThatIsMissingIsNamed) {
 
 TEST(Case, AnUnknownOrWrongKeyIsNamedWithItsLineAndCase) {
   const std::string text = kDecodeCase;
-  expect_unusable(text + "colour = 3\n", {"cases.toml:19: case \"decode\": colour: unknown key"});
+  expect_unusable(text + "colour = 3\n", {"cases.toml:18: case \"decode\": colour: unknown key"});
   expect_unusable(text + "tokens_per_device = 3\n", {"tokens_per_device: unknown key"});
   expect_unusable(text + "ranks = 3\n", {"ranks: unknown key"});
   expect_unusable(replaced(text, "devices = 160", "devices = 0"), {"cases.toml:8", "devices", "0"});

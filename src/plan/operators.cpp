@@ -12,8 +12,8 @@ namespace {
 constexpr double kMega = 1e6;
 constexpr double kGiga = 1e9;
 
-Error at(const Case& one, const std::string& message) {
-  return bad_input(fmt::format("{}: case \"{}\": {}", one.where, one.id, message));
+Error at(const Case& one, std::string message) {
+  return at_case(one, bad_input(std::move(message)));
 }
 
 void add(Prediction& out, double seconds, double bytes, double share) {
@@ -122,15 +122,15 @@ Result<Prediction> transfer(const Case& one, const System& system) {
 
 Result<Prediction> predict_operator(const Case& one, const Catalog& catalog) {
   auto system = catalog.system(one.hardware);
-  if (!system) return at(one, system.error().message);
+  if (!system) return at_case(one, system.error());
   const OperatorKind kind = one.shape->kind;
   if (kind == OperatorKind::kGemm) return gemm(one, system->chip);
   if (kind == OperatorKind::kTransfer) return transfer(one, *system);
   auto model = catalog.model(one.model);
-  if (!model) return at(one, model.error().message);
+  if (!model) return at_case(one, model.error());
   if (kind == OperatorKind::kAttention) return attention(one, system->chip, *model);
   auto engine = catalog.engine(one.engine);
-  if (!engine) return at(one, engine.error().message);
+  if (!engine) return at_case(one, engine.error());
   return exchange(one, *system, *model, *engine);
 }
 

@@ -1,8 +1,6 @@
 // Which prediction a case asks for, and with whose constants.
 #include "plan/prediction.h"
 
-#include <fmt/format.h>
-
 namespace weft {
 
 const double* Prediction::find(const std::string& metric) const {
@@ -15,10 +13,7 @@ const double* Prediction::find(const std::string& metric) const {
 Result<Prediction> predict(const Case& one, const Catalog& catalog) {
   if (one.engine.empty()) return predict_operator(one, catalog);
   auto engine = catalog.engine(one.engine);
-  if (!engine) {
-    return Error{engine.error().code,
-                 fmt::format("{}: case \"{}\": {}", one.where, one.id, engine.error().message)};
-  }
+  if (!engine) return at_case(one, engine.error());
   return predict(one, catalog, *engine);
 }
 

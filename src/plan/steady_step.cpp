@@ -9,10 +9,6 @@
 namespace weft {
 namespace {
 
-Error at(const Case& one, const Error& error) {
-  return {error.code, fmt::format("{}: case \"{}\": {}", one.where, one.id, error.message)};
-}
-
 double per_rank(const Case& one, double per_device) {
   return per_device * one.layout.packages / one.layout.parallel.dp;
 }
@@ -108,15 +104,15 @@ std::vector<RankLoad> steady_loads(const Case& one) {
 
 Result<Prediction> predict_step(const Case& one, const Catalog& catalog, const Engine& engine) {
   auto model = catalog.model(one.model);
-  if (!model) return at(one, model.error());
+  if (!model) return at_case(one, model.error());
   auto system = catalog.system(one.hardware);
-  if (!system) return at(one, system.error());
+  if (!system) return at_case(one, system.error());
   InstanceLayout layout = one.layout;
   if (one.expert_balance) layout.expert_imbalance = *one.expert_balance;
-  if (auto fits = check_layout(layout, *model, *system); !fits) return at(one, fits.error());
+  if (auto fits = check_layout(layout, *model, *system); !fits) return at_case(one, fits.error());
   const std::vector<RankLoad> loads = steady_loads(one);
   auto memory = check_memory(one, *model, *system, engine, loads.front());
-  if (!memory) return at(one, memory.error());
+  if (!memory) return at_case(one, memory.error());
   const StepModel step(*model, *system, layout, engine.spec);
   Prediction out;
   out.memory = *memory;

@@ -15,8 +15,8 @@ Comparison row(const std::string& id, const std::string& family, double publishe
 }
 
 TEST(Comparison, ErrorsArePositiveWherePredictionsAreTooHigh) {
-  EXPECT_DOUBLE_EQ(row("a", "f", 50, 55).error(), 0.1);
-  EXPECT_DOUBLE_EQ(row("a", "f", 50, 40).error(), -0.2);
+  EXPECT_NEAR(row("a", "f", 50, 55).error(), 0.1, 1e-12);
+  EXPECT_NEAR(row("a", "f", 50, 40).error(), -0.2, 1e-12);
 }
 
 TEST(Summary, IsWhatAHandCounts) {
