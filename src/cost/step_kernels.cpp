@@ -215,6 +215,14 @@ void StepKernels::Builder::add_exchange() const {
   out.dispatch_ = {exchange(engine.decode_exchange, true), exchange(engine.prefill_exchange, true)};
   out.combine_ = {exchange(engine.decode_exchange, false),
                   exchange(engine.prefill_exchange, false)};
+  // DeepEP's normal kernels hold some cores while they move (DeepSeek-V3, section 3.2.2: 20 SMs).
+  const ExchangeConstants& kernels = system.chip.kernels.exchange;
+  for (const auto& [index, kind] :
+       {std::pair(0, engine.decode_exchange), std::pair(1, engine.prefill_exchange)}) {
+    const bool normal = kernels.nearest(software_of(kind)) == ExchangeSoftware::kDeepEpNormal;
+    const double held = normal ? kernels.normal_cores : 0;
+    out.stretch_[static_cast<size_t>(index)] = kernels.cores / (kernels.cores - held);
+  }
   const double balance =
       layout.expert_imbalance > 0 ? layout.expert_imbalance : engine.costs.expert_imbalance;
   out.exchange_rank_share_ = 1.0 / sharding.tp;

@@ -74,6 +74,8 @@ class StepKernels {
   [[nodiscard]] double overlap(bool prefills) const {
     return prefills ? overlap_prefill_ : overlap_decode_;
   }
+  // How many times as long computation takes beside the exchange's kernels, which hold some cores.
+  [[nodiscard]] double stretch(bool prefills) const { return stretch_[prefills ? 1 : 0]; }
   [[nodiscard]] bool covers(const RankLoad& load) const;
   // Whether the largest product of the term is bound by operations rather than bytes.
   [[nodiscard]] bool compute_bound(GemmTerm term, const RankLoad& load) const;
@@ -136,6 +138,7 @@ class StepKernels {
   double sampling_per_row_ = 0;
   double overlap_prefill_ = 0;
   double overlap_decode_ = 0;
+  std::array<double, 2> stretch_ = {1, 1};
 };
 
 }  // namespace weft
