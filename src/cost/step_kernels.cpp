@@ -75,7 +75,8 @@ struct StepKernels::Builder {
                   system.chip.kernels.gemm.of(GemmKind::kBf16).constants.memory_share;
 
   [[nodiscard]] GemmPeaks peaks(Format format) const {
-    return {system.chip.ops(format), system.chip.memory_bandwidth, system.chip.cores};
+    return {system.chip.ops(format) * system.chip.sustained, system.chip.memory_bandwidth,
+            system.chip.cores};
   }
   [[nodiscard]] Gemm gemm(const LayerGemm& shape) const {
     const Format format = product_format(shape.weights, shape.activations);
