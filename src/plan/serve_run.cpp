@@ -91,6 +91,7 @@ Result<Prediction> predict_run(const Case& one, const Catalog& catalog, const En
   }
   Prediction out;
   out.memory = deployment->groups.front().memory;
+  out.outside = borrowed_kernels(deployment->systems.front().chip, one.layout.precision);
   add_metrics(one, engine, run, out);
   return out;
 }
