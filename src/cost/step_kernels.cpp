@@ -98,6 +98,7 @@ struct StepKernels::Builder {
   void add_gemms(GemmTerm term, const std::vector<LayerGemm>& shapes) const {
     for (const LayerGemm& shape : shapes) {
       out.gemms_[static_cast<size_t>(term)].push_back(gemm(shape));
+      out.reprojects_ = out.reprojects_ || shape.rows == LayerGemm::Rows::kPrefillTokens;
     }
   }
   [[nodiscard]] Collective collective(CollectivePlan plan, double bytes, double count) const {
@@ -316,14 +317,28 @@ double StepKernels::rows_of(const LayerGemm& gemm, const RankLoad& load) const {
   return std::ceil(rows * share_ * gemm.rows_share);
 }
 
-StepKernels::RankParts StepKernels::rank_parts(const RankLoad& load) const {
-  RankParts parts;
+StepKernels::GemmSeconds StepKernels::gemm_seconds(const RankLoad& load) const {
+  GemmSeconds seconds{};
   for (size_t term = 0; term < gemms_.size(); ++term) {
     for (const Gemm& gemm : gemms_[term]) {
       const double rows = rows_of(gemm.shape, load);
-      if (rows > 0) parts.gemms[term] += passes_ * gemm.shape.count * gemm.plan.seconds(rows);
+      if (rows > 0) seconds[term] += passes_ * gemm.shape.count * gemm.plan.seconds(rows);
     }
   }
+  return seconds;
+}
+
+StepKernels::RankParts StepKernels::rank_parts(const RankLoad& load) const {
+  RankParts parts;
+  const int64_t context = reprojects_ && load.prefill_tokens > 0 ? load.prefill_context : 0;
+  const auto mixed =
+      static_cast<size_t>(load.decode_tokens + 131 * load.prefill_tokens + 17 * context);
+  Remembered& known = remembered_[mixed % kRemembered];
+  if (known.decode != load.decode_tokens || known.prefill != load.prefill_tokens ||
+      known.context != context) {
+    known = {load.decode_tokens, load.prefill_tokens, context, gemm_seconds(load)};
+  }
+  parts.gemms = known.gemms;
   parts.attention = attention_.parts(load, share_);
   parts.attention.prefill *= passes_;
   parts.attention.decode *= passes_;

@@ -110,7 +110,19 @@ class StepKernels {
   };
   struct Builder;
 
+  using GemmSeconds = std::array<double, kGemmTerms>;
+  // Steps of the same tokens come again and again: their products are looked up. What is kept is
+  // what would be computed, to the last digit.
+  struct Remembered {
+    int64_t decode = -1;
+    int64_t prefill = -1;
+    int64_t context = -1;
+    GemmSeconds gemms{};
+  };
+  static constexpr size_t kRemembered = 512;
+
   [[nodiscard]] double rows_of(const LayerGemm& gemm, const RankLoad& load) const;
+  [[nodiscard]] GemmSeconds gemm_seconds(const RankLoad& load) const;
 
   int passes_ = 1;
   double share_ = 1;  // of a load that one pass of one pipeline stage sees
@@ -139,6 +151,8 @@ class StepKernels {
   double overlap_prefill_ = 0;
   double overlap_decode_ = 0;
   std::array<double, 2> stretch_ = {1, 1};
+  bool reprojects_ = false;  // a product depends on earlier chunks
+  mutable std::vector<Remembered> remembered_{kRemembered};
 };
 
 }  // namespace weft

@@ -37,7 +37,8 @@ Result<Prediction> predict(const Case& one, const Catalog& catalog, const Engine
   return predict_operator(one, catalog);
 }
 
-std::vector<std::string> borrowed_kernels(const Chip& chip, const Precision& precision) {
+std::vector<std::string> borrowed_kernels(const Chip& chip, const Precision& precision,
+                                          AttentionKind attention) {
   std::vector<std::string> lenders;
   const auto note = [&](const std::string& lender) {
     const bool own = lender == chip.name || lender.empty();
@@ -45,7 +46,9 @@ std::vector<std::string> borrowed_kernels(const Chip& chip, const Precision& pre
   };
   const GemmKind kind = gemm_kind(precision.weights, precision.activations, false);
   note(chip.kernels.gemm.of(kind).chip);
-  note(chip.kernels.attention.decode(DecodeKernel::kGqa, precision.kv).chip);
+  const bool gqa = attention == AttentionKind::kGqa;
+  const DecodeKernel kernel = gqa ? DecodeKernel::kGqa : DecodeKernel::kMla;
+  note(chip.kernels.attention.decode(kernel, precision.kv).chip);
   if (lenders.empty()) return {};
   return {
       fmt::format("kernels of {} were not all measured: those of {} stand for them, as shares "
