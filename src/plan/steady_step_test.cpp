@@ -129,6 +129,16 @@ TEST(SteadyStep, KnownEffectsComeOutOfIt) {
       << "nobody must use the micro-batches that are allowed";
 }
 
+TEST(SteadyStep, SaysWhenItLeavesWhatItsConstantsWereFittedOn) {
+  const Prediction borrowed = prediction_of(with(kPrefillCase, "hardware", "\"mi300x-8\""));
+  ASSERT_FALSE(borrowed.outside.empty());
+  EXPECT_NE(borrowed.outside[0].find("MI300X"), std::string::npos) << borrowed.outside[0];
+  const std::string prompt = with(kPrefillCase, "tokens_per_device", "400000");
+  const Prediction far = prediction_of(with(prompt, "input_tokens", "400000"));
+  ASSERT_FALSE(far.outside.empty());
+  EXPECT_NE(far.outside.back().find("outside the range"), std::string::npos);
+}
+
 TEST(SteadyStep, ABatchThatDoesNotFitInMemorySaysWhatWould) {
   expect_refused(with(kDecodeCase, "batch_per_device", "960"),
                  {"batch_per_device", "KV in flight", "memory holds", "missing"});
