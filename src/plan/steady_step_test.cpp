@@ -133,8 +133,9 @@ TEST(SteadyStep, SaysWhenItLeavesWhatItsConstantsWereFittedOn) {
   const Prediction borrowed = prediction_of(with(kPrefillCase, "hardware", "\"mi300x-8\""));
   ASSERT_FALSE(borrowed.outside.empty());
   EXPECT_NE(borrowed.outside[0].find("MI300X"), std::string::npos) << borrowed.outside[0];
-  const std::string prompt = with(kPrefillCase, "tokens_per_device", "400000");
-  const Prediction far = prediction_of(with(prompt, "input_tokens", "400000"));
+  const std::string prompt =
+      with(with(kPrefillCase, "hardware", "\"h200-8\""), "tokens_per_device", "200000");
+  const Prediction far = prediction_of(with(prompt, "input_tokens", "200000"));
   ASSERT_FALSE(far.outside.empty());
   EXPECT_NE(far.outside.back().find("outside the range"), std::string::npos);
 }
@@ -143,7 +144,7 @@ TEST(SteadyStep, ABatchThatDoesNotFitInMemorySaysWhatWould) {
   expect_refused(with(kDecodeCase, "batch_per_device", "960"),
                  {"batch_per_device", "KV in flight", "memory holds", "missing"});
   expect_refused(with(with(kPrefillCase, "model", "\"llama-3.1-70b\""), "devices", "1"),
-                 {"memory"});
+                 {"does not fit", "would fit"});
   expect_refused(with(kDecodeCase, "context_tokens", "200000"), {"batch_per_device", "KV"});
 }
 
