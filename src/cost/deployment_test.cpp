@@ -46,11 +46,12 @@ TEST(CheckLayout, NamesWhatTheChipHas) {
   InstanceLayout l = cloudmatrix_decode();
   l.precision = {Format::kFp8, Format::kFp8, Format::kBf16};
   EXPECT_EQ(refusal(l, deepseek_r1(), cloudmatrix384()),
-            "Ascend 910C does not compute in fp8: it has bf16 and int8");
+            "precision: Ascend 910C does not compute in fp8: it has bf16 and int8");
   l.precision = {Format::kBf16, Format::kInt8, Format::kBf16};
-  EXPECT_EQ(refusal(l, deepseek_r1(), cloudmatrix384()),
-            "int8 activations cannot meet bf16 weights: weights have the same format or a narrower "
-            "one");
+  EXPECT_EQ(
+      refusal(l, deepseek_r1(), cloudmatrix384()),
+      "precision: int8 activations cannot meet bf16 weights: weights have the same format or a "
+      "narrower one");
 }
 
 TEST(CheckLayout, DividesHeadsAndExperts) {
