@@ -99,6 +99,7 @@ SILICON_HEAD = [
     "Left out: disaggregated rows and those with attention DP (draft tokens and workers not",
     "recorded), rows marked wip, degrees above the server's 8 (a parsing product), the second",
     "copy of DeepSeek-R1 under V3's name, DeepSeek of TensorRT-LLM 1.1 (MTP not recorded),",
+    "rows whose experts lie over more dies than their attention (Qwen3-235B with vLLM),",
     "Qwen3.5 (no shape).",
 ]
 SILICON_MODELS = {
@@ -162,6 +163,10 @@ def silicon_usable(row, fields):
         return False  # its degree is the experts' one
     if int(row["moe_ep_size"] or 1) not in (0, 1, int(row["tp_size"])):
         return False
+    dense = SILICON_MODELS[row["model_path"]].startswith(("llama", "qwen3-32b"))
+    ranks = int(row["moe_tp_size"] or 1) * int(row["moe_ep_size"] or 1)
+    if not dense and ranks != int(row["tp_size"]):
+        return False  # experts over 4 dies beside attention over 2: how many it ran on is not said
     deepseek = "DeepSeek" in row["model_path"]
     return not (deepseek and row["backend"] == "trtllm" and row["backend_version"])
 
