@@ -89,18 +89,22 @@ SILICON_HEAD = [
     "predictions. A selection of the 1,884 rows: both chips, three engines, models with a shape",
     "in the catalog, all degrees, few concurrencies. A closed loop; TTFT and TPOT per request.",
     "Mean or median is not said: taken as the mean. InferenceX: lengths uniform in 0.8 to 1.0",
-    "of the figure, 10 requests per unit of concurrency, prefix cache off, vLLM with 8,192",
-    "tokens a step (the benchmark's README). NVIDIA runs: fixed lengths and 10 requests per",
-    "unit of concurrency are assumed, and the end-to-end time is given, TTFT + TPOT x (tokens -",
-    "1), in place of the TTFT: how far equal requests stay in step and whether the first wave",
-    "counts is not recorded. KV formats are not recorded: taken from the checkpoint, and where",
-    "many requests queue, from how many were in flight (Llama-3.1-70B with vLLM: BF16 on H100,",
-    "FP8 on H200).",
+    "of the figure, 10 requests per unit of concurrency, prefix cache off. Its tokens a step,",
+    "share of memory and degree of expert parallelism are not recorded in the rows: they are",
+    "those of its scripts at the date of the run (github.com/SemiAnalysisAI/InferenceX",
+    "benchmarks/, 9596d23d7 of October 2025, 626932a11 of March 2026). NVIDIA runs: fixed",
+    "lengths and 10 requests per unit of concurrency are assumed, and the end-to-end time is",
+    "given, TTFT + TPOT x (tokens - 1), in place of the TTFT: how far equal requests stay in",
+    "step and whether the first wave counts is not recorded. KV formats: the scripts' where",
+    "they name one (Llama-3.1-70B FP8), else the checkpoint's. Llama-3.1-70B with vLLM on H100",
+    "is BF16 all the same: 29 requests of 7,900 tokens in flight at TP2 are what BF16 holds,",
+    "and the script's FP8 would hold 57.",
     "Left out: disaggregated rows and those with attention DP (draft tokens and workers not",
     "recorded), rows marked wip, degrees above the server's 8 (a parsing product), the second",
     "copy of DeepSeek-R1 under V3's name, DeepSeek of TensorRT-LLM 1.1 (MTP not recorded),",
-    "rows whose experts lie over more dies than their attention (Qwen3-235B with vLLM),",
-    "Qwen3.5 (no shape).",
+    "rows whose experts lie over more dies than their attention (Qwen3-235B with vLLM), the",
+    "TTFT of Llama-3.1-70B with TensorRT-LLM at 1,024/1,024 below TP8 (its script lets prompts",
+    "wait up to 20 steps for company), Qwen3.5 (no shape).",
 ]
 SILICON_MODELS = {
     "meta-llama/Llama-3.1-70B": "llama-3.1-70b",
@@ -181,6 +185,28 @@ def silicon_figures(row, inferencex):
     return whole if osl < 500 else {**whole, "tpot_ms": tpot}
 
 
+def inferencex_script(model, engine, version, chip, tp, lengths, concurrency):
+    """What the benchmark's script sets beside what a row records; None: attention DP."""
+    isl, osl = lengths
+    if engine == "vllm":
+        # MiniMax on H200: --enable-expert-parallel since 13 March 2026, whatever the degree.
+        experts = {"ep": tp} if model == "minimax-m2.5" and version == "0.18.0" else {}
+        large = model == "kimi-k2.5" or (model == "minimax-m2.5" and chip == "h200")
+        return {"tokens": 8192, "memory": 0.95 if large else 0.9, **experts}
+    if engine == "sglang":
+        if model == "deepseek-r1":
+            # Its 0.82 is for weights and KV alone; the buffers of 32,768 tokens lie beside them.
+            return {"tokens": 32768, "memory": 0.9}
+        return {"tokens": 8192, "memory": 0.85}
+    if model == "deepseek-r1":
+        if concurrency > (32 if isl == 8192 else 64):
+            return None
+        return {"tokens": (concurrency + isl + 64 + 63) // 64 * 64, "ep": tp}
+    if model == "gpt-oss-120b":
+        return {"tokens": 20000, "ep": tp}
+    return {"tokens": 16384, "waits": lengths == (1024, 1024) and tp < 8}
+
+
 def silicon_case(row, fields):
     concurrency = int(fields["silicon_concurrency"])
     model = SILICON_MODELS[row["model_path"]]
@@ -194,14 +220,23 @@ def silicon_case(row, fields):
     note = f"{version}; measured {fields['measured'][:10]}" if "measured" in fields else version
     length = uniform if inferencex else (lambda value: value)
     engine = ENGINES[row["backend"]]
-    name = f"{chip}-{model}-{row['backend']}-{version.split()[0]}-{precision['weights']}"
     isl, osl = int(row["isl"]), int(row["osl"])
+    script = {"tokens": 8192 if engine == "vllm" else None}
+    if inferencex:
+        script = inferencex_script(model, engine, version, chip, tp, (isl, osl), concurrency)
+        if script is None:
+            return None
+    ep = script.get("ep", ep)
+    published = silicon_figures(row, inferencex)
+    if script.get("waits"):
+        del published["ttft_ms"]
+    name = f"{chip}-{model}-{row['backend']}-{version.split()[0]}-{precision['weights']}"
     return serve(
         f"aic-{name}-tp{tp}ep{ep}-{isl}-{osl}-c{concurrency}", note, f"{chip}-8", model, tp,
         parallel(tp=tp, ep=ep), precision, engine, prefix_caching=False,
-        max_tokens_per_step=8192 if engine == "vllm" else None,
+        max_tokens_per_step=script["tokens"], memory_share=script.get("memory"),
         input_tokens=length(isl), output_tokens=length(osl), concurrency=concurrency,
-        requests=10 * concurrency, published=silicon_figures(row, inferencex))
+        requests=10 * concurrency, published=published)
 
 
 def silicon(measurements, out):
@@ -214,6 +249,8 @@ def silicon(measurements, out):
         if not silicon_wanted(row, int(fields["silicon_concurrency"])):
             continue
         case = silicon_case(row, fields)
+        if case is None:
+            continue
         kept = cases.get(case["id"])  # the same point in several dumps: the latest counts
         if kept is None or kept["note"] <= case["note"]:
             cases[case["id"]] = case
