@@ -270,18 +270,21 @@ def silicon(measurements, out):
 # came in the months after, is 1.5 to 4 times as fast (docs/accuracy.md).
 
 L405_HEAD = [
-    "Llama-3.1-405B in FP8 with vLLM, November 2024: a batch of equal requests from first to",
-    "last token, and ShareGPT prompts at a rate (16 and 32 per second, and all at once). H100:",
-    "chunked prefill of 512 tokens, at most 512 sequences; MI300X: no chunked prefill, 15",
-    "decode steps a turn of the scheduler. ShareGPT lengths: the means are the run's, their",
-    "spread is not given and taken as exponential.",
+    "Llama-3.1-405B in FP8 with vLLM 0.6.3, November 2024: a batch of equal requests from first",
+    "to last token, and ShareGPT prompts at a rate (16 and 32 per second, and all at once).",
+    "Settings: the comparison's README (85a2fe1) and the table's columns. No run names a KV",
+    "format: BF16. H100 and the batches on MI300X: a context of 91,680, for which this version",
+    "splits prompts into chunks of 512 tokens; the batches on MI300X with --enforce-eager. Rates",
+    "on MI300X: no chunks, 15 decode steps a turn of the scheduler, 1,024 sequences. ShareGPT",
+    "lengths: the means are the run's, their spread is not given and taken as exponential.",
+    "Meta's checkpoint (H100) keeps attention and two layers in BF16: its log says 56.8 GiB of",
+    "weights per chip where all of FP8 would be 47; a case cannot say so.",
     "Left out: MI300X with Meta's checkpoint (no FP8 kernels then), two replicas on 8 MI300X",
     "(figures of 4 MI300X word for word).",
 ]
 L405_SYSTEMS = {
-    "8xH100 1FP8-meta": ("h100-8", 8, "vLLM of November 2024, chunked prefill", FP8),
-    "8xMi300x 1FP8-amd": ("mi300x-8", 8, "vLLM of November 2024, 15 steps a turn", FP8_KV8),
-    "4xMi300x 1FP8-amd": ("mi300x-8", 4, "vLLM of November 2024, 15 steps a turn", FP8_KV8),
+    "8xH100 1FP8-meta": ("h100-8", 8), "8xMi300x 1FP8-amd": ("mi300x-8", 8),
+    "4xMi300x 1FP8-amd": ("mi300x-8", 4),
 }
 
 
@@ -290,14 +293,15 @@ def dstack_405b_cases(measurements):
         gpu = row["gpu"].strip()
         if gpu not in L405_SYSTEMS:
             continue
-        hardware, devices, note, precision = L405_SYSTEMS[gpu]
+        hardware, devices = L405_SYSTEMS[gpu]
         batch = int(row["batch_size"])
         chip = hardware.removesuffix("-8")
+        h100 = chip == "h100"
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-{row['input_len']}-{row['output_len']}-b{batch}",
-            note, hardware, "llama-3.1-405b", devices, parallel(tp=devices), precision, "vllm-v0",
-            prefix_caching=False, max_tokens_per_step=512 if chip == "h100" else None,
-            max_batch=512 if chip == "h100" else 1024, arrivals="at_once",
+            "vLLM 0.6.3" if h100 else "vLLM 0.6.3, --enforce-eager", hardware, "llama-3.1-405b",
+            devices, parallel(tp=devices), FP8, "vllm-v0-chunked" if h100 else "vllm-v0-eager",
+            prefix_caching=False, max_tokens_per_step=512, max_batch=256, arrivals="at_once",
             input_tokens=int(row["input_len"]), output_tokens=int(row["output_len"]),
             requests=batch, published={"makespan_s": float(row["end_to_end_latency"])})
 
@@ -306,15 +310,16 @@ def dstack_405b_rates(measurements):
     for row in rows_of(measurements / "dstack_llama405b_fp8_qps_8xH100_MI300X.csv"):
         if row["gpu"] not in L405_SYSTEMS:
             continue
-        hardware, devices, note, precision = L405_SYSTEMS[row["gpu"]]
+        hardware, devices = L405_SYSTEMS[row["gpu"]]
         chip, rate, count = hardware.removesuffix("-8"), float(row["request_rate"]), 1000
+        h100 = chip == "h100"
         load = {"arrivals": "at_once"} if rate >= 1000 else {"rate": int(rate)}
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-sharegpt-{row['request_rate']}rps",
-            note + "; spread of lengths assumed", hardware, "llama-3.1-405b", devices,
-            parallel(tp=devices), precision, "vllm-v0", grade="B", prefix_caching=False,
-            max_tokens_per_step=512 if chip == "h100" else None,
-            max_batch=512 if chip == "h100" else 1024, **load,
+            f"vLLM 0.6.3{'' if h100 else ', 15 steps a turn'}; spread of lengths assumed",
+            hardware, "llama-3.1-405b", devices, parallel(tp=devices), FP8,
+            "vllm-v0-chunked" if h100 else "vllm-v0", grade="B", prefix_caching=False,
+            max_tokens_per_step=512 if h100 else None, max_batch=int(row["max-num-seqs"]), **load,
             input_tokens={"dist": "exponential", "min": 4, "max": 2048,
                           "mean": round(int(row["total_input_tokens"]) / count)},
             output_tokens={"dist": "exponential", "min": 1, "max": 1024,
