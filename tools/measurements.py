@@ -220,6 +220,7 @@ def silicon_case(row, fields):
     note = f"{version}; measured {fields['measured'][:10]}" if "measured" in fields else version
     length = uniform if inferencex else (lambda value: value)
     engine = ENGINES[row["backend"]]
+    sync = version == "0.12.0"  # asynchronous scheduling is the default since 0.14
     isl, osl = int(row["isl"]), int(row["osl"])
     script = {"tokens": 8192 if engine == "vllm" else None}
     if inferencex:
@@ -233,8 +234,8 @@ def silicon_case(row, fields):
     name = f"{chip}-{model}-{row['backend']}-{version.split()[0]}-{precision['weights']}"
     return serve(
         f"aic-{name}-tp{tp}ep{ep}-{isl}-{osl}-c{concurrency}", note, f"{chip}-8", model, tp,
-        parallel(tp=tp, ep=ep), precision, engine, prefix_caching=False,
-        max_tokens_per_step=script["tokens"], memory_share=script.get("memory"),
+        parallel(tp=tp, ep=ep), precision, "vllm-v1-sync" if sync else engine,
+        prefix_caching=False, max_tokens_per_step=script["tokens"], memory_share=script.get("memory"),
         input_tokens=length(isl), output_tokens=length(osl), concurrency=concurrency,
         requests=10 * concurrency, published=published)
 
@@ -258,7 +259,7 @@ def silicon(measurements, out):
     for case in ordered:
         inferencex = isinstance(case["input_tokens"], dict)
         who = "inferencex" if inferencex else "nvidia"
-        case["family"] = f"{who}-{case['engine']}"
+        case["family"] = f"{who}-{case['engine'].removesuffix('-v1-sync')}"
     write(out, "aiconfigurator-silicon", SILICON_HEAD, "inferencex",
           "https://github.com/ai-dynamo/aiconfigurator systems/silicon_sample.csv (095f58a)", "A",
           ordered)
@@ -389,9 +390,11 @@ def gpustack_usable(row):
     return bool(loop) or (row["workload"].startswith("random") and float(row["mean_isl"]) > 500)
 
 
-def gpustack_precision(checkpoint, model):
+def gpustack_precision(checkpoint, model, engine):
     if model.startswith("gpt-oss"):
         return FP4
+    if model == "deepseek-v3.2" and engine == "vllm":
+        return FP8_KV8  # "auto" is its own FP8 layout for this model
     if checkpoint.endswith("-FP8") or model.startswith("deepseek"):
         return FP8
     return BF16
@@ -412,7 +415,7 @@ def gpustack_case(row):
     chip = "h200" if "H200" in row["hardware"] else "h100"
     isl, osl = round(float(row["mean_isl"])), round(float(row["mean_osl"]))
     loop = int(row["max_concurrency"]) if row["max_concurrency"] else None
-    precision = gpustack_precision(checkpoint, model)
+    precision = gpustack_precision(checkpoint, model, engine)
     page = row["page"].removesuffix(".md").replace("/", "-")
     layout = parallel(tp=tp // dp, dp=dp, ep=tp if experts else 1)
     budget = flag(words, "--max-num-batched-tokens")
@@ -421,7 +424,8 @@ def gpustack_case(row):
     extra = "-async" if "--async-scheduling" in words else ""
     return serve(
         f"gpustack-{page}-{engine}-{precision['weights']}-tp{tp}dp{dp}{extra}-{isl}-{osl}"
-        + (f"-c{loop}" if loop else ""), note, f"{chip}-8", model, tp, layout, precision, engine,
+        + (f"-c{loop}" if loop else ""), note, f"{chip}-8", model, tp, layout, precision,
+        "vllm-v1-sync" if engine == "vllm" and not extra else engine,
         source=f"https://github.com/gpustack/gpustack docs/performance-lab/{row['page']} (47277d7)",
         family=f"gpustack-{engine}", prefix_caching=False if isl > 500 else None,
         max_tokens_per_step=int(budget) if budget else None if engine == "tensorrt-llm" else 8192,
