@@ -37,9 +37,7 @@ Json to_json(const Case& one, const Prediction& prediction) {
           {"outside", prediction.outside}};
 }
 
-void print(const Case& one, const Prediction& prediction) {
-  fmt::print("{}: {} on {} of {}, {}\n\n", one.id, one.model, one.layout.packages, one.hardware,
-             one.engine);
+void print_terms(const Prediction& prediction) {
   fmt::print("  {:<28} {:>6} {:>12} {:>7}  bound by\n", "term", "count", "ms", "share");
   for (const Term& term : prediction.terms) {
     fmt::print("  {:<28} {:>6} {:>12.4f} {:>6.1f}%  {}\n", term.name, term.count,
@@ -49,6 +47,16 @@ void print(const Case& one, const Prediction& prediction) {
   fmt::print("  {:<28} {:>6} {:>12.4f}\n", "step", "", prediction.step_ms);
   fmt::print("  {:<28} {:>6} {:>12.4f} {:>6.1f}%\n\n", "least possible", "", prediction.bound_ms,
              100 * prediction.bound_ms / prediction.step_ms);
+}
+
+void print(const Case& one, const Prediction& prediction) {
+  if (one.phase == Phase::kOperator) {
+    fmt::print("{}: {} on {}\n\n", one.id, phase_name(one), one.hardware);
+  } else {
+    fmt::print("{}: {} on {} of {}, {}\n\n", one.id, one.model, one.layout.packages, one.hardware,
+               one.engine);
+    print_terms(prediction);
+  }
   for (const Published& metric : prediction.metrics) {
     fmt::print("  {:<28} {:>19}", metric.metric, number_text(metric.value));
     for (const Published& published : one.published) {
@@ -91,10 +99,7 @@ Status estimate(const EstimateOptions& options) {
     out["cases"] = all;
     if (auto done = write_output(options.json, out.dump(2) + "\n"); !done) return done.error();
   }
-  for (size_t i = 0; i + 1 < unusable.size(); ++i) {
-    fmt::print(stderr, "weft: {}\n", unusable[i].message);
-  }
-  return unusable.empty() ? Status{} : Status{unusable.back()};
+  return report_all(unusable);
 }
 
 }  // namespace

@@ -95,6 +95,13 @@ Status write_output(const std::string& path, const std::string& text) {
   return (*file)->keep();
 }
 
+Status report_all(const std::vector<Error>& unusable) {
+  for (size_t i = 0; i + 1 < unusable.size(); ++i) {
+    fmt::print(stderr, "weft: {}\n", unusable[i].message);
+  }
+  return unusable.empty() ? Status{} : Status{bad_input(unusable.back().message)};
+}
+
 int report_status(const Status& status) {
   if (status) return 0;
   fmt::print(stderr, "weft: {}\n", status.error().message);

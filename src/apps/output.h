@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -40,6 +41,10 @@ Status write_output(const std::string& path, const std::string& text);
 
 // To be asked before a long run: whether the file could be written.
 Status check_output(const std::string& path);
+
+// What is wrong with each of several things that others did well without: prints all but the last,
+// and returns that one as bad input.
+Status report_all(const std::vector<Error>& unusable);
 
 // Prints an error as one line on standard error; gives the exit code (0 done, 1 failed, 2 bad
 // input).

@@ -1,30 +1,11 @@
 // weft simulate as a person or a script runs it: results, exit codes, one line for each mistake,
 // and nothing half-written.
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "apps/command_testing.h"
 
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
-#include <string>
 
 namespace weft {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 constexpr char kScenario[] =
     "model = \"llama-3.1-8b\"\nhardware = \"h100-8\"\n"
@@ -35,62 +16,13 @@ constexpr char kScenario[] =
     "[[prefill]]\ndevices = 1\n[[decode]]\ndevices = 1\n"
     "[cache]\ntiers = [ { kind = \"dram\", gib_per_node = 10 } ]\n";
 
-struct Ended {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
-class SimulateCommand : public testing::Test {
+class SimulateCommand : public CommandTest {
  protected:
-  SimulateCommand() {
-    std::string name = (fs::temp_directory_path() / "weft-test-XXXXXX").string();
-    folder_ = mkdtemp(name.data()) != nullptr ? name : "";
-    write("s.toml", kScenario);
-  }
-  ~SimulateCommand() override {
-    std::error_code ignored;
-    if (!folder_.empty()) fs::remove_all(folder_, ignored);
-  }
+  SimulateCommand() { write("s.toml", kScenario); }
 
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-  }
-  [[nodiscard]] std::string path(const std::string& name) const {
-    return (folder_ / name).string();
-  }
-
-  // Runs the program from the root of the source tree, both streams in files.
-  [[nodiscard]] Ended run(const std::string& arguments) const {
-    const std::string command =
-        fmt::format("{} {} >{} 2>{} </dev/null", WEFT_PROGRAM, arguments, path("out"), path("err"));
-    const int status = std::system(command.c_str());
-    const Ended ended{WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(path("out")),
-                      read(path("err"))};
-    fs::remove(path("out"));
-    fs::remove(path("err"));
-    return ended;
-  }
   [[nodiscard]] Ended simulate(const std::string& options) const {
     return run("simulate " + path("s.toml") + " " + options);
   }
-  [[nodiscard]] size_t files() const {
-    return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {}));
-  }
-
-  // Exit code 2, nothing on standard output, and one line with each of the words.
-  static void expect_refused(const Ended& ended, const std::vector<std::string>& words) {
-    EXPECT_EQ(ended.exit_code, 2) << ended.err;
-    EXPECT_EQ(ended.out, "");
-    EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
-    EXPECT_EQ(ended.err.find("weft: "), 0u) << ended.err;
-    for (const std::string& word : words) {
-      EXPECT_NE(ended.err.find(word), std::string::npos)
-          << "no \"" << word << "\" in " << ended.err;
-    }
-  }
-
-  fs::path folder_;
 };
 
 TEST_F(SimulateCommand, PrintsATableAndNothingElse) {

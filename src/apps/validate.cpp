@@ -66,7 +66,9 @@ Result<CaseFile> load(const ValidateOptions& options, const Catalog& catalog) {
     return one.id.find(options.only) == std::string::npos &&
            one.family.find(options.only) == std::string::npos;
   });
-  return all;
+  if (!all.cases.empty()) return all;
+  return not_found(
+      fmt::format("--only {}: found no case whose id or family contains it", options.only));
 }
 
 void print_rows(const std::vector<Comparison>& rows) {
@@ -144,7 +146,7 @@ Status validate(const ValidateOptions& options) {
     auto fitted = fit_engine(file->cases, *catalog, options.fit);
     if (!fitted) return fitted.error();
     fmt::print("{}", constants_text(*fitted));
-    return {};
+    return report_all(file->unusable);
   }
   Validation result;
   if (options.leave_one_out) {
@@ -158,13 +160,10 @@ Status validate(const ValidateOptions& options) {
   }
   if (terminal) fmt::print(stderr, "\r\033[K");
   for (const Error& error : result.unusable) file->unusable.push_back(error);
-  if (!result.rows.empty()) {
+  if (!result.rows.empty() || file->unusable.empty()) {
     if (auto shown = show(options, result.rows); !shown) return shown.error();
   }
-  for (size_t i = 0; i + 1 < file->unusable.size(); ++i) {
-    fmt::print(stderr, "weft: {}\n", file->unusable[i].message);
-  }
-  return file->unusable.empty() ? Status{} : Status{file->unusable.back()};
+  return report_all(file->unusable);
 }
 
 }  // namespace

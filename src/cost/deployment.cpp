@@ -127,17 +127,17 @@ Problem check_experts(const InstanceLayout& l, const ModelShape& m) {
 Problem check_formats(const InstanceLayout& l, const Chip& chip) {
   const Precision& p = l.precision;
   if (chip.ops(p.activations) <= 0) {
-    return fmt::format("{} does not compute in {}: it has {}", chip.title,
+    return fmt::format("precision: {} does not compute in {}: it has {}", chip.title,
                        format_name(p.activations), chip.formats_text());
   }
   if (chip.ops(Format::kBf16) <= 0) {
-    return fmt::format("attention computes in bf16, which {} lacks", chip.title);
+    return fmt::format("precision: attention computes in bf16, which {} lacks", chip.title);
   }
   const double weights = bytes_per_value(p.weights);
   const double activations = bytes_per_value(p.activations);
   if (weights > activations || (weights == activations && p.weights != p.activations)) {
     return fmt::format(
-        "{} activations cannot meet {} weights: weights have the same format or a "
+        "precision: {} activations cannot meet {} weights: weights have the same format or a "
         "narrower one",
         format_name(p.activations), format_name(p.weights));
   }

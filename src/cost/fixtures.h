@@ -1,110 +1,12 @@
-// Models and systems for the tests of this folder, written out by hand so that the tests speak of
+// Systems and layouts for the tests of this folder, written out by hand so that the tests speak of
 // the formulas and not of the catalog. Figures as in the catalog; efficiencies: CM Tables 8 and 10.
 #pragma once
 
 #include "cost/chip_fixtures.h"
 #include "cost/deployment.h"
+#include "cost/model_fixtures.h"
 
 namespace weft::fixtures {
-
-inline ModelShape deepseek_r1() {
-  ModelShape m;
-  m.name = "deepseek-r1";
-  m.hidden = 7168;
-  m.layers = 61;
-  m.vocab = 129280;
-  m.context = 163840;
-  m.attention = AttentionKind::kMla;
-  m.heads = 128;
-  m.q_lora = 1536;
-  m.kv_lora = 512;
-  m.nope_dim = 128;
-  m.rope_dim = 64;
-  m.v_dim = 128;
-  m.attention_groups = {{.layers = 61}};
-  m.dense_layers = 3;
-  m.dense_ffn = 18432;
-  m.experts = 256;
-  m.experts_per_token = 8;
-  m.expert_ffn = 2048;
-  m.shared_experts = 1;
-  m.expert_groups = 8;
-  m.expert_groups_per_token = 4;
-  m.mtp_layers = 1;
-  m.native_weights = m.native_experts = Format::kFp8;
-  return m;
-}
-
-inline ModelShape deepseek_v32() {
-  ModelShape m = deepseek_r1();
-  m.name = "deepseek-v3.2";
-  m.attention_groups = {{.layers = 61, .top_k = 2048, .runs_indexer = true}};
-  m.index_heads = 64;
-  m.index_dim = 128;
-  return m;
-}
-
-inline ModelShape deepseek_v4_pro() {
-  ModelShape m = deepseek_r1();
-  m.name = "deepseek-v4-pro";
-  m.attention = AttentionKind::kCompressed;
-  m.head_dim = 512;
-  m.nope_dim = m.kv_lora = m.v_dim = 0;
-  m.o_lora = 1024;
-  m.o_groups = 16;
-  m.attention_groups = {
-      {.layers = 30, .window = 128, .compression = 4, .top_k = 1024, .runs_indexer = true},
-      {.layers = 31, .window = 128, .compression = 128}};
-  m.index_heads = 64;
-  m.index_dim = 128;
-  m.dense_layers = m.dense_ffn = 0;
-  m.experts = 384;
-  m.experts_per_token = 6;
-  m.expert_ffn = 3072;
-  m.expert_groups = m.expert_groups_per_token = 1;
-  m.residual_streams = 4;
-  m.native_experts = Format::kFp4;
-  return m;
-}
-
-inline ModelShape gqa(std::string name, int hidden, int layers, int heads, int kv_heads,
-                      int head_dim, int vocab) {
-  ModelShape m;
-  m.name = std::move(name);
-  m.hidden = hidden;
-  m.layers = layers;
-  m.vocab = vocab;
-  m.context = 131072;
-  m.heads = heads;
-  m.kv_heads = kv_heads;
-  m.head_dim = head_dim;
-  m.attention_groups = {{.layers = layers}};
-  return m;
-}
-
-inline ModelShape llama_8b() {
-  ModelShape m = gqa("llama-3.1-8b", 4096, 32, 32, 8, 128, 128256);
-  m.dense_layers = 32;
-  m.dense_ffn = 14336;
-  return m;
-}
-
-inline ModelShape llama_70b() {
-  ModelShape m = gqa("llama-3.1-70b", 8192, 80, 64, 8, 128, 128256);
-  m.dense_layers = 80;
-  m.dense_ffn = 28672;
-  return m;
-}
-
-inline ModelShape gpt_oss_120b() {
-  ModelShape m = gqa("gpt-oss-120b", 2880, 36, 64, 8, 64, 201088);
-  m.attention_groups = {{.layers = 18, .window = 128}, {.layers = 18}};
-  m.experts = 128;
-  m.experts_per_token = 4;
-  m.expert_ffn = 2880;
-  m.native_experts = Format::kFp4;
-  return m;
-}
 
 // 384 packages of two dies on UB.
 inline System cloudmatrix384() {

@@ -62,8 +62,8 @@ struct EngineSpec {
 struct EngineScheduling {
   bool prefill_first = false;  // steps with prompts leave decodes out
   int64_t block_tokens = 0;
-  int64_t max_sequences = 0;        // per instance
-  int64_t max_tokens_per_step = 0;  // per instance
+  int64_t max_sequences = 0;        // per data-parallel rank
+  int64_t max_tokens_per_step = 0;  // per data-parallel rank
   bool prefix_caching = true;
   double memory_share = 0;  // of the device's memory
 };

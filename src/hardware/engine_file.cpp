@@ -42,6 +42,13 @@ constexpr std::array<const char*, 6> kExchanges = {"deepep_low_latency", "deepep
                                                    "cloudmatrix",        "allgather"};
 constexpr std::array<const char*, 3> kAllReduces = {"library", "custom", "trtllm"};
 
+// No more than is physically possible; what costs nothing is 0; the hottest rank has the mean at
+// least.
+NumberRange range_of(const EngineConstant& constant) {
+  const bool ratio = constant.member == &EngineCosts::expert_imbalance;
+  return {.min = ratio ? 1.0 : 0.0, .max = constant.most * constant.per_unit};
+}
+
 // One of an enumeration's names, in its order.
 template <class Kind, size_t N>
 Kind read_kind(FigureReader& figures, const char* key, const std::array<const char*, N>& names,
@@ -76,7 +83,8 @@ Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name) {
   spec.decode_exchange = read_kind(figures, "decode_exchange", kExchanges, spec.decode_exchange);
   for (const EngineConstant& constant : engine_constants()) {
     double& value = spec.costs.*constant.member;
-    value = figures.number(constant.key, value * constant.per_unit) / constant.per_unit;
+    const double fallback = value * constant.per_unit;
+    value = figures.number(constant.key, fallback, range_of(constant)) / constant.per_unit;
   }
   for (const Figure& figure : record.figures) {
     if (figure.grade == "fitted") engine.fitted.push_back(figure.key);

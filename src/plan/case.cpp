@@ -33,17 +33,11 @@ constexpr PhaseName kPhases[] = {
     {"transfer", Phase::kOperator, OperatorKind::kTransfer},
 };
 
-// What holds for every case of a file that does not say otherwise.
-struct Defaults {
-  std::string family;
-  std::string source;
-  std::string grade;
-};
-
 class Reader {
  public:
-  Reader(ConfigTable table, const Defaults& defaults, std::string folder)
-      : table_(std::move(table)), defaults_(defaults), folder_(std::move(folder)) {}
+  // `place` is what errors call the table: "case[0].".
+  Reader(ConfigTable table, std::string folder, std::string place)
+      : table_(std::move(table)), folder_(std::move(folder)), place_(std::move(place)) {}
 
   Result<Case> read() {
     read_names();
@@ -60,11 +54,12 @@ class Reader {
       }
     }
     read_published();
-    if (auto error = table_.finish_apart()) return *error;
+    if (auto error = table_.finish_apart()) return named(*error);
     return one_;
   }
 
  private:
+  [[nodiscard]] Error named(Error error) const;
   void read_names();
   const PhaseName& read_phase();
   void read_layout();
@@ -77,17 +72,25 @@ class Reader {
   void read_published();
 
   ConfigTable table_;
-  const Defaults& defaults_;
   std::string folder_;
+  std::string place_;
   Case one_;
 };
+
+// The case by its id, as predictions name it, where it has one.
+Error Reader::named(Error error) const {
+  const size_t at = error.message.find(place_, table_.file().name().size());
+  if (one_.id.empty() || at == std::string::npos) return error;
+  error.message.replace(at, place_.size(), fmt::format("case \"{}\": ", one_.id));
+  return error;
+}
 
 void Reader::read_names() {
   one_.where = table_.where();
   one_.id = table_.text("id");
-  one_.family = table_.text("family", defaults_.family);
-  one_.source = table_.text("source", defaults_.source);
-  one_.grade = table_.text("grade", defaults_.grade);
+  one_.family = table_.text("family", "");
+  one_.source = table_.text("source", "");
+  one_.grade = table_.text("grade", "");
   one_.note = table_.text("note", "");
 }
 
@@ -175,7 +178,10 @@ void Reader::read_arrivals(WorkloadSpec& load) {
   } else if (table_.has("rate")) {
     arrivals.rate = table_.number("rate", {.min = 1e-9, .max = 1e7});
   } else {
-    const std::string word = table_.choice("arrivals", {"at_once"}, "");
+    if (!table_.has("arrivals")) {
+      table_.fail("concurrency", "missing; expected it, rate, arrivals = \"at_once\" or trace");
+    }
+    table_.choice("arrivals", {"at_once"}, "at_once");
     arrivals.process = ArrivalSpec::Process::kFixed;
     arrivals.rate = 1e7;
   }
@@ -190,7 +196,10 @@ void Reader::read_serve() {
     const std::string name = table_.text("trace");
     auto path = find_trace_file(name, folder_);
     if (path) load.path = load.name = *path;
-    if (!path) one_.missing_trace = table_.where("trace") + ": trace: " + path.error().message;
+    if (!path) {
+      one_.missing_trace = fmt::format("{}: case \"{}\": trace: {}", table_.where("trace"), one_.id,
+                                       path.error().message);
+    }
     load.served_lengths =
         table_.choice("lengths", {"requested", "served"}, "requested") == "served";
   } else {
@@ -234,7 +243,7 @@ void Reader::read_operator(OperatorKind kind) {
     case OperatorKind::kCombine:
       one_.model = table_.text("model");
       one_.engine = table_.text("engine");
-      shape.ranks = static_cast<int>(table_.integer("ranks", kCount));
+      shape.ranks = static_cast<int>(table_.integer("ranks", {2, 1 << 20}));
       shape.tokens = table_.integer("tokens_per_rank", kCount);
       precision.activations = format("format", "int8");
       break;
@@ -292,24 +301,45 @@ std::string_view phase_name(const Case& one) {
   return "";
 }
 
+Error at_case(const Case& one, const Error& error) {
+  std::string_view message = error.message;
+  const std::string place = one.where + ": ";
+  if (message.starts_with(place)) message.remove_prefix(place.size());
+  return {error.code, fmt::format("{}case \"{}\": {}", place, one.id, message)};
+}
+
+// What holds for every case of a file that does not say otherwise. Read after the cases, so that a
+// mistake here is not taken for one of the first case.
+static void fill_in(ConfigTable& root, std::vector<Case>& cases) {
+  const std::string name = std::filesystem::path(root.file().name()).stem().string();
+  const std::string family = root.text("family", name);
+  const std::string source = root.text("source", "");
+  const std::string grade = root.text("grade", "");
+  for (Case& one : cases) {
+    if (one.family.empty()) one.family = family;
+    if (one.source.empty()) one.source = source;
+    if (one.grade.empty()) one.grade = grade;
+  }
+}
+
 static Result<CaseFile> read_cases(ConfigFile file) {
   ConfigTable root = file.root();
-  Defaults defaults;
-  const std::filesystem::path path(file.name());
-  defaults.family = root.text("family", path.stem().string());
-  defaults.source = root.text("source", "");
-  defaults.grade = root.text("grade", "");
+  const std::string folder = std::filesystem::path(file.name()).parent_path().string();
   auto tables = root.tables("case");
-  if (tables.empty()) root.fail("case", "found none, expected [[case]]");
+  if (tables.empty()) {
+    root.fail("case", "found none, expected [[case]]");
+    return *root.finish();
+  }
   CaseFile out;
-  for (ConfigTable& table : tables) {
-    auto one = Reader(table, defaults, path.parent_path().string()).read();
+  for (size_t i = 0; i < tables.size(); ++i) {
+    auto one = Reader(tables[i], folder, fmt::format("case[{}].", i)).read();
     if (one) {
       out.cases.push_back(std::move(*one));
     } else {
       out.unusable.push_back(one.error());
     }
   }
+  fill_in(root, out.cases);
   if (auto error = root.finish(); error && out.unusable.empty()) return *error;
   return out;
 }

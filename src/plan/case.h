@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/config.h"
+#include "base/result.h"
 #include "cost/deployment.h"
 #include "sim/workload_spec.h"
 
@@ -91,6 +92,8 @@ Result<CaseFile> load_cases(const std::string& path);
 Result<CaseFile> parse_cases(std::string_view text, const std::string& name);
 
 std::string_view phase_name(const Case& one);
+// An error with the case's file, line and id before it, each once.
+Error at_case(const Case& one, const Error& error);
 // The metrics that a case may publish.
 const std::vector<std::string>& published_metrics();
 

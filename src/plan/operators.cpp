@@ -12,8 +12,8 @@ namespace {
 constexpr double kMega = 1e6;
 constexpr double kGiga = 1e9;
 
-Error at(const Case& one, const std::string& message) {
-  return bad_input(fmt::format("{}: case \"{}\": {}", one.where, one.id, message));
+Error at(const Case& one, std::string message) {
+  return at_case(one, bad_input(std::move(message)));
 }
 
 void add(Prediction& out, double seconds, double bytes, double share) {
@@ -78,6 +78,11 @@ Result<Prediction> exchange(const Case& one, const System& system, const ModelSh
                             const Engine& engine) {
   const OperatorShape& s = *one.shape;
   const bool dispatch = s.kind == OperatorKind::kDispatch;
+  if (!model.is_moe()) return at(one, fmt::format("model: {} has no experts", model.name));
+  if (s.ranks > system.dies()) {
+    return at(one, fmt::format("ranks: found {}, expected at most the {} dies of {}", s.ranks,
+                               system.dies(), system.title));
+  }
   ExchangeRoute route;
   const ExchangeConstants& kernels = system.chip.kernels.exchange;
   const bool cloudmatrix = engine.spec.decode_exchange == ExchangeKind::kCloudMatrix;
@@ -98,10 +103,14 @@ Result<Prediction> exchange(const Case& one, const System& system, const ModelSh
   return out;
 }
 
-Prediction transfer(const Case& one, const System& system) {
+Result<Prediction> transfer(const Case& one, const System& system) {
   const OperatorShape& s = *one.shape;
   const Link& link = s.path == "npu-cpu" ? system.host : system.scale_up;
   const double bandwidth = s.op == "write" ? link.write_bandwidth : link.bandwidth;
+  if (bandwidth <= 0) {
+    return at(one, fmt::format("path: found \"{}\", of which the catalog has no bandwidth for {}",
+                               s.path, system.title));
+  }
   const Duration latency = s.same_node ? link.latency : link.latency_far;
   const double seconds = to_seconds(latency) + s.bytes / bandwidth;
   Prediction out;
@@ -113,15 +122,15 @@ Prediction transfer(const Case& one, const System& system) {
 
 Result<Prediction> predict_operator(const Case& one, const Catalog& catalog) {
   auto system = catalog.system(one.hardware);
-  if (!system) return at(one, system.error().message);
+  if (!system) return at_case(one, system.error());
   const OperatorKind kind = one.shape->kind;
   if (kind == OperatorKind::kGemm) return gemm(one, system->chip);
   if (kind == OperatorKind::kTransfer) return transfer(one, *system);
   auto model = catalog.model(one.model);
-  if (!model) return at(one, model.error().message);
+  if (!model) return at_case(one, model.error());
   if (kind == OperatorKind::kAttention) return attention(one, system->chip, *model);
   auto engine = catalog.engine(one.engine);
-  if (!engine) return at(one, engine.error().message);
+  if (!engine) return at_case(one, engine.error());
   return exchange(one, *system, *model, *engine);
 }
 

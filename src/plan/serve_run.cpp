@@ -10,10 +10,6 @@
 namespace weft {
 namespace {
 
-Error at(const Case& one, const Error& error) {
-  return {error.code, fmt::format("{}: case \"{}\": {}", one.where, one.id, error.message)};
-}
-
 DeploymentConfig deployment_of(const Case& one, const Engine& engine) {
   const EngineScheduling& scheduling = engine.scheduling;
   DeploymentConfig config;
@@ -70,12 +66,12 @@ Result<Prediction> predict_run(const Case& one, const Catalog& catalog, const En
   if (!one.missing_trace.empty()) return not_found(one.missing_trace);
   const DeploymentConfig config = deployment_of(one, engine);
   auto deployment = deploy(config, catalog, engine);
-  if (!deployment) return at(one, deployment.error());
+  if (!deployment) return at_case(one, deployment.error());
   Scenario scenario;
   scenario.path = one.where;
   scenario.deployment = config;
   auto workload = Workload::from_spec(*one.load, scenario.seed);
-  if (!workload) return at(one, workload.error());
+  if (!workload) return at_case(one, workload.error());
   scenario.workload = std::move(*workload);
   RunMetrics metrics(*deployment, {});
   VirtualClock clock;
@@ -83,11 +79,12 @@ Result<Prediction> predict_run(const Case& one, const Catalog& catalog, const En
       World::make(clock, *deployment, scenario,
                   {Callback<const RequestRecord&>::to<&RunMetrics::request_ended>(&metrics),
                    Callback<const StepReport&>::to<&RunMetrics::step_done>(&metrics)});
-  if (!world) return at(one, world.error());
-  if (auto ran = (*world)->run(); !ran) return at(one, ran.error());
+  if (!world) return at_case(one, world.error());
+  if (auto ran = (*world)->run(); !ran) return at_case(one, ran.error());
   const RunSummary run = metrics.summarize((*world)->cluster(), (*world)->last_end(), 0);
   if (run.completed == 0) {
-    return at(one, bad_input(fmt::format("none of its {} requests fits in memory", run.arrived)));
+    return at_case(one,
+                   bad_input(fmt::format("none of its {} requests fits in memory", run.arrived)));
   }
   Prediction out;
   out.memory = deployment->groups.front().memory;

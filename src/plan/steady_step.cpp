@@ -9,10 +9,6 @@
 namespace weft {
 namespace {
 
-Error at(const Case& one, const Error& error) {
-  return {error.code, fmt::format("{}: case \"{}\": {}", one.where, one.id, error.message)};
-}
-
 double per_rank(const Case& one, double per_device) {
   return per_device * one.layout.packages / one.layout.parallel.dp;
 }
@@ -71,10 +67,11 @@ Result<MemoryPlan> check_memory(const Case& one, const ModelShape& model, const 
       (tokens - held) * plan->kv_bytes_per_token / (1024.0 * 1024.0 * 1024.0)));
 }
 
+// `tokens_per_device` counts the prompt tokens that are found, too: they are served, not computed.
 void add_metrics(const Case& one, const Engine& engine, Prediction& out) {
   if (one.phase == Phase::kPrefill) {
     const double tokens = per_rank(one, one.tokens_per_device);
-    const double steps = std::max(1.0, one.input_tokens * (1 - one.reuse) / tokens);
+    const double steps = std::max(1.0, one.input_tokens / tokens);
     const double front =
         1e3 * (engine.spec.costs.request + engine.spec.costs.request_token * one.input_tokens);
     out.metrics.push_back({"ttft_ms", out.step_ms * steps + front});
@@ -107,15 +104,15 @@ std::vector<RankLoad> steady_loads(const Case& one) {
 
 Result<Prediction> predict_step(const Case& one, const Catalog& catalog, const Engine& engine) {
   auto model = catalog.model(one.model);
-  if (!model) return at(one, model.error());
+  if (!model) return at_case(one, model.error());
   auto system = catalog.system(one.hardware);
-  if (!system) return at(one, system.error());
+  if (!system) return at_case(one, system.error());
   InstanceLayout layout = one.layout;
   if (one.expert_balance) layout.expert_imbalance = *one.expert_balance;
-  if (auto fits = check_layout(layout, *model, *system); !fits) return at(one, fits.error());
+  if (auto fits = check_layout(layout, *model, *system); !fits) return at_case(one, fits.error());
   const std::vector<RankLoad> loads = steady_loads(one);
   auto memory = check_memory(one, *model, *system, engine, loads.front());
-  if (!memory) return at(one, memory.error());
+  if (!memory) return at_case(one, memory.error());
   const StepModel step(*model, *system, layout, engine.spec);
   Prediction out;
   out.memory = *memory;

@@ -21,9 +21,9 @@ Validation validate(const std::vector<Case>& cases, const Catalog& catalog,
     for (const Published& published : one.published) {
       const double* value = prediction->find(published.metric);
       if (value == nullptr) {
-        out.unusable.push_back(bad_input(
-            one.where + ": case \"" + one.id + "\": published." + published.metric +
-            ": found in phase " + std::string(phase_name(one)) + ", which has no such figure"));
+        out.unusable.push_back(
+            at_case(one, bad_input("published." + published.metric + ": found in phase " +
+                                   std::string(phase_name(one)) + ", which has no such figure")));
         continue;
       }
       out.rows.push_back({one.id, one.family, published.metric, published.value, *value,
