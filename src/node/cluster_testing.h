@@ -2,6 +2,7 @@
 // requests. Included by tests only.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <functional>

@@ -2,6 +2,8 @@
 // are free again. Skips where the files are not there: they are no part of the repository.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "sim/trace.h"
 #include "sim/world_testing.h"
 
