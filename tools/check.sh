@@ -49,7 +49,7 @@ format_step() {
   local files
   cd "$root"
   mapfile -t files < <(sources)
-  clang-format-16 --dry-run -Werror "${files[@]}"
+  "clang-format-$clang" --dry-run -Werror "${files[@]}"
   echo "${#files[@]} files"
 }
 
@@ -84,7 +84,7 @@ tidy_one() {
     echo "left $1"
     return
   fi
-  output=$(clang-tidy-16 -p build/asan --quiet --header-filter="$header" "$1" 2>&1) ||
+  output=$("clang-tidy-$clang" -p build/asan --quiet --header-filter="$header" "$1" 2>&1) ||
     { grep -v ' warnings\? generated\.$' <<<"$output"; return 1; }
 }
 
@@ -94,7 +94,7 @@ tidy_step() {
   mapfile -t units < <(tidy_units "$1")
   ((${#units[@]})) || { echo "no source differs from the last commit"; return 0; }
   export -f tidy_one
-  export TIDY_END=$((EPOCHSECONDS + budget))
+  export clang TIDY_END=$((EPOCHSECONDS + budget))
   cd "$root"
   output=$(printf '%s\0' "${units[@]}" | xargs -0 -n 1 -P "$jobs" bash -c 'tidy_one "$1"' _) ||
     { echo "$output"; return 1; }
