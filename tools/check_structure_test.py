@@ -118,11 +118,11 @@ class Includes(unittest.TestCase):
                              ("cache", "sched"), ("sched", "ports"), ("cost", "sched"),
                              ("runtime", "node"), ("node", "sim"), ("node", "engine"),
                              ("real", "sim"), ("sim", "real"), ("sim", "apps"),
-                             ("plan", "ports"), ("report", "sim"), ("cache", "nowhere")):
+                             ("plan", "real"), ("report", "sim"), ("cache", "nowhere")):
             self.assert_rules(f"src/{folder}/a.h", f'#include "{seen}/x.h"', ["arrow"])
         for folder, seen in (("base", "base"), ("sched", "cache"), ("hardware", "model"),
                              ("ports", "model"), ("runtime", "ports"), ("node", "runtime"),
-                             ("sim", "node"), ("real", "engine"), ("apps", "sim")):
+                             ("sim", "node"), ("real", "engine"), ("plan", "sim"), ("apps", "plan")):
             self.assert_rules(f"src/{folder}/a.h", f'#include "{seen}/x.h"', [])
 
     def test_tests_follow_the_arrows_too(self):

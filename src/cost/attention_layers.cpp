@@ -15,7 +15,10 @@ struct AttentionLayers::Builder {
   template <class Fit>
   [[nodiscard]] AttentionPeaks peaks(const Fit& fit) const {
     const Format eight = chip.ops(Format::kFp8) > 0 ? Format::kFp8 : Format::kInt8;
-    return AttentionPeaks::of(chip, chip.cores, fit.eight_bit_math ? eight : Format::kBf16);
+    AttentionPeaks peaks =
+        AttentionPeaks::of(chip, chip.cores, fit.eight_bit_math ? eight : Format::kBf16);
+    peaks.operations *= chip.sustained;
+    return peaks;
   }
 
   [[nodiscard]] double heads() const { return std::max(1.0, model.heads / tp); }

@@ -2,7 +2,7 @@
 // the formulas and not of the catalog. Figures as in the catalog; efficiencies: CM Tables 8 and 10.
 #pragma once
 
-#include "base/check.h"
+#include "cost/chip_fixtures.h"
 #include "cost/deployment.h"
 
 namespace weft::fixtures {
@@ -104,37 +104,6 @@ inline ModelShape gpt_oss_120b() {
   m.expert_ffn = 2880;
   m.native_experts = Format::kFp4;
   return m;
-}
-
-// The constants of the catalog's kernels. Tests run in the root of the source tree.
-inline const std::map<std::string, ChipKernels>& catalog_kernels() {
-  static const std::map<std::string, ChipKernels> kKernels = [] {
-    auto kernels = read_chip_kernels("catalog/kernels");
-    CHECK(kernels.ok(), "the catalog's kernels can be read");
-    return std::move(kernels).value();
-  }();
-  return kKernels;
-}
-
-inline Chip chip(const std::string& name, const std::string& title, double cores, double bf16,
-                 double eight_bit, double gibibytes, double terabytes_per_s) {
-  Chip c;
-  c.name = name;
-  c.title = title;
-  c.cores = cores;
-  c.matrix_ops[static_cast<size_t>(Format::kBf16)] = bf16 * 1e12;
-  c.matrix_ops[static_cast<size_t>(Format::kInt8)] = eight_bit * 1e12;
-  c.memory_bytes = gibibytes * 1024 * 1024 * 1024;
-  c.memory_bandwidth = terabytes_per_s * 1e12;
-  c.kernels = catalog_kernels().at(name);
-  return c;
-}
-
-inline Chip nvidia(const std::string& name, const std::string& title, double cores, double bf16,
-                   double eight_bit, double gibibytes, double terabytes_per_s) {
-  Chip c = chip(name, title, cores, bf16, eight_bit, gibibytes, terabytes_per_s);
-  c.matrix_ops[static_cast<size_t>(Format::kFp8)] = eight_bit * 1e12;
-  return c;
 }
 
 // 384 packages of two dies on UB.

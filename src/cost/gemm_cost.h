@@ -1,12 +1,5 @@
 // Matrix products: seconds of one [m, k] by [k, n] on one die, or of several with weights of their
 // own, and of the experts of an MoE layer.
-//   seconds = floor + quantise + sqrt(compute^2 + memory^2)
-// memory: weights, activations and outputs once, at a share of the peak bandwidth.
-// compute: waves of tiles over the cores, the least over a menu of tiles and of splits along k
-//   (CUTLASS's and cuBLAS's choice; wave quantisation: NVIDIA, "Matrix Multiplication Background
-//   User's Guide"). A tile of tm x tn takes 2 k (tm tn + edge (tm + tn)) operations at a share of
-//   the core's peak, and a fill: its two edges are loaded while its area is multiplied.
-// quantise: bytes per activation value, where activations are quantised by a kernel of its own.
 #pragma once
 
 #include <array>
@@ -14,6 +7,14 @@
 #include "hardware/gemm_constants.h"
 
 namespace weft {
+
+// seconds = floor + quantise + sqrt(compute^2 + memory^2)
+// memory: weights, activations and outputs once, at a share of the peak bandwidth.
+// compute: waves of tiles over the cores, the least over a menu of tiles and of splits along k
+//   (CUTLASS's and cuBLAS's choice; wave quantisation: NVIDIA, "Matrix Multiplication Background
+//   User's Guide"). A tile of tm x tn takes 2 k (tm tn + edge (tm + tn)) operations at a share of
+//   the core's peak, and a fill: its two edges are loaded while its area is multiplied.
+// quantise: bytes per activation value, where activations are quantised by a kernel of its own.
 
 // Dense peaks of one die: what shares are shares of.
 struct GemmPeaks {

@@ -75,7 +75,8 @@ struct StepKernels::Builder {
                   system.chip.kernels.gemm.of(GemmKind::kBf16).constants.memory_share;
 
   [[nodiscard]] GemmPeaks peaks(Format format) const {
-    return {system.chip.ops(format), system.chip.memory_bandwidth, system.chip.cores};
+    return {system.chip.ops(format) * system.chip.sustained, system.chip.memory_bandwidth,
+            system.chip.cores};
   }
   [[nodiscard]] Gemm gemm(const LayerGemm& shape) const {
     const Format format = product_format(shape.weights, shape.activations);
@@ -97,6 +98,7 @@ struct StepKernels::Builder {
   void add_gemms(GemmTerm term, const std::vector<LayerGemm>& shapes) const {
     for (const LayerGemm& shape : shapes) {
       out.gemms_[static_cast<size_t>(term)].push_back(gemm(shape));
+      out.reprojects_ = out.reprojects_ || shape.rows == LayerGemm::Rows::kPrefillTokens;
     }
   }
   [[nodiscard]] Collective collective(CollectivePlan plan, double bytes, double count) const {
@@ -215,6 +217,14 @@ void StepKernels::Builder::add_exchange() const {
   out.dispatch_ = {exchange(engine.decode_exchange, true), exchange(engine.prefill_exchange, true)};
   out.combine_ = {exchange(engine.decode_exchange, false),
                   exchange(engine.prefill_exchange, false)};
+  // DeepEP's normal kernels hold some cores while they move (DeepSeek-V3, section 3.2.2: 20 SMs).
+  const ExchangeConstants& kernels = system.chip.kernels.exchange;
+  for (const auto& [index, kind] :
+       {std::pair(0, engine.decode_exchange), std::pair(1, engine.prefill_exchange)}) {
+    const bool normal = kernels.nearest(software_of(kind)) == ExchangeSoftware::kDeepEpNormal;
+    const double held = normal ? kernels.normal_cores : 0;
+    out.stretch_[static_cast<size_t>(index)] = kernels.cores / (kernels.cores - held);
+  }
   const double balance =
       layout.expert_imbalance > 0 ? layout.expert_imbalance : engine.costs.expert_imbalance;
   out.exchange_rank_share_ = 1.0 / sharding.tp;
@@ -307,14 +317,28 @@ double StepKernels::rows_of(const LayerGemm& gemm, const RankLoad& load) const {
   return std::ceil(rows * share_ * gemm.rows_share);
 }
 
-StepKernels::RankParts StepKernels::rank_parts(const RankLoad& load) const {
-  RankParts parts;
+StepKernels::GemmSeconds StepKernels::gemm_seconds(const RankLoad& load) const {
+  GemmSeconds seconds{};
   for (size_t term = 0; term < gemms_.size(); ++term) {
     for (const Gemm& gemm : gemms_[term]) {
       const double rows = rows_of(gemm.shape, load);
-      if (rows > 0) parts.gemms[term] += passes_ * gemm.shape.count * gemm.plan.seconds(rows);
+      if (rows > 0) seconds[term] += passes_ * gemm.shape.count * gemm.plan.seconds(rows);
     }
   }
+  return seconds;
+}
+
+StepKernels::RankParts StepKernels::rank_parts(const RankLoad& load) const {
+  RankParts parts;
+  const int64_t context = reprojects_ && load.prefill_tokens > 0 ? load.prefill_context : 0;
+  const auto mixed =
+      static_cast<size_t>(load.decode_tokens + 131 * load.prefill_tokens + 17 * context);
+  Remembered& known = remembered_[mixed % kRemembered];
+  if (known.decode != load.decode_tokens || known.prefill != load.prefill_tokens ||
+      known.context != context) {
+    known = {load.decode_tokens, load.prefill_tokens, context, gemm_seconds(load)};
+  }
+  parts.gemms = known.gemms;
   parts.attention = attention_.parts(load, share_);
   parts.attention.prefill *= passes_;
   parts.attention.decode *= passes_;

@@ -74,6 +74,8 @@ class StepKernels {
   [[nodiscard]] double overlap(bool prefills) const {
     return prefills ? overlap_prefill_ : overlap_decode_;
   }
+  // How many times as long computation takes beside the exchange's kernels, which hold some cores.
+  [[nodiscard]] double stretch(bool prefills) const { return stretch_[prefills ? 1 : 0]; }
   [[nodiscard]] bool covers(const RankLoad& load) const;
   // Whether the largest product of the term is bound by operations rather than bytes.
   [[nodiscard]] bool compute_bound(GemmTerm term, const RankLoad& load) const;
@@ -108,7 +110,19 @@ class StepKernels {
   };
   struct Builder;
 
+  using GemmSeconds = std::array<double, kGemmTerms>;
+  // Steps of the same tokens come again and again: their products are looked up. What is kept is
+  // what would be computed, to the last digit.
+  struct Remembered {
+    int64_t decode = -1;
+    int64_t prefill = -1;
+    int64_t context = -1;
+    GemmSeconds gemms{};
+  };
+  static constexpr size_t kRemembered = 512;
+
   [[nodiscard]] double rows_of(const LayerGemm& gemm, const RankLoad& load) const;
+  [[nodiscard]] GemmSeconds gemm_seconds(const RankLoad& load) const;
 
   int passes_ = 1;
   double share_ = 1;  // of a load that one pass of one pipeline stage sees
@@ -136,6 +150,9 @@ class StepKernels {
   double sampling_per_row_ = 0;
   double overlap_prefill_ = 0;
   double overlap_decode_ = 0;
+  std::array<double, 2> stretch_ = {1, 1};
+  bool reprojects_ = false;  // a product depends on earlier chunks
+  mutable std::vector<Remembered> remembered_{kRemembered};
 };
 
 }  // namespace weft

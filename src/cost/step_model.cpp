@@ -105,8 +105,11 @@ StepModel::Parts StepModel::parts(const StepKernels& kernels, const LoadSummary&
   const StepKernels::SharedParts& s = p.shared;
   const double computation = p.own + s.experts;
   const double exchange = s.dispatch + s.combine;
-  const double overlap = kernels.passes() > 1 ? kernels.overlap(sum.prefills) : 0;
-  p.hidden = overlap * std::min(computation, exchange);
+  if (kernels.passes() > 1) {
+    const double beside = computation * kernels.stretch(sum.prefills);
+    const double shown = (1 - kernels.overlap(sum.prefills)) * std::min(beside, exchange);
+    p.hidden = computation + exchange - std::max(beside, exchange) - shown;
+  }
   const double layers = computation + exchange - p.hidden + s.collectives + s.launches;
   if (draft_tokens_ > 0 && sum.sequences > 0) {
     const double moe_layers = layers_ - dense_layers_;

@@ -40,6 +40,7 @@ Result<ChipRecord> read_chip(ConfigFile& file, const std::string& name) {
   chip.title = record.title;
   chip.dies = figures.integer("dies", {.min = 1, .max = 16});
   chip.cores = static_cast<double>(figures.integer("cores")) / chip.dies;
+  chip.sustained = figures.number("sustained_share", 1.0, kShare);
   for (const RateKey& rate : kRates) {
     const double per_package = figures.number(rate.key, 0.0) * kTera;
     chip.matrix_ops[static_cast<size_t>(rate.format)] = per_package / chip.dies;

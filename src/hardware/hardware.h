@@ -19,7 +19,10 @@ struct Chip {
   std::string name;   // catalog name: "ascend-910c"
   std::string title;  // as people write it: "Ascend 910C"
   int dies = 1;
-  double cores = 1;                           // per die: SMs, CUs or cube cores
+  double cores = 1;  // per die: SMs, CUs or cube cores
+  // Rate of multiplication, over that of kernel tables, that power lets a chip keep up: tables time
+  // a kernel for milliseconds, a serving chip multiplies for hours at its power limit.
+  double sustained = 1;
   std::array<double, kFormats> matrix_ops{};  // dense multiply-adds count two; 0: not supported
   double memory_bytes = 0;                    // per die
   double memory_bandwidth = 0;                // per die, bytes/s

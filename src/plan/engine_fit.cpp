@@ -11,7 +11,7 @@ namespace weft {
 namespace {
 
 constexpr double kHuber = 0.15;  // errors beyond it pull with constant force
-constexpr double kPull = 0.02;   // towards the start, per unit of logarithm and case
+constexpr double kPull = 0.002;  // towards the start, per unit of logarithm and case
 constexpr double kProbe = 0.05;  // of a constant, for the derivative
 constexpr int kRounds = 6;
 

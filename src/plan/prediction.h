@@ -39,6 +39,10 @@ Result<Prediction> predict_run(const Case& one, const Catalog& catalog, const En
 // ... and operators.
 Result<Prediction> predict_operator(const Case& one, const Catalog& catalog);
 
+// What of a chip's kernels stands on another chip's tables: a sentence, or nothing.
+std::vector<std::string> borrowed_kernels(const Chip& chip, const Precision& precision,
+                                          AttentionKind attention);
+
 // The load of every data-parallel rank in a case's steady step.
 std::vector<RankLoad> steady_loads(const Case& one);
 

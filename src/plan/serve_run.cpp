@@ -91,6 +91,8 @@ Result<Prediction> predict_run(const Case& one, const Catalog& catalog, const En
   }
   Prediction out;
   out.memory = deployment->groups.front().memory;
+  out.outside = borrowed_kernels(deployment->systems.front().chip, one.layout.precision,
+                                 deployment->model.attention);
   add_metrics(one, engine, run, out);
   return out;
 }

@@ -122,6 +122,11 @@ Result<Prediction> predict_step(const Case& one, const Catalog& catalog, const E
   out.step_ms = to_seconds(step.time(loads)) * 1e3;
   out.bound_ms = to_seconds(step.speed_of_light(loads)) * 1e3;
   out.terms = step.terms(loads);
+  out.outside = borrowed_kernels(system->chip, layout.precision, model->attention);
+  if (!step.covers(loads)) {
+    out.outside.emplace_back(
+        "a kernel of this step has a shape outside the range that its constants were fitted on");
+  }
   add_metrics(one, engine, out);
   return out;
 }

@@ -182,7 +182,8 @@ TEST_F(WorldLoad, TheSteadyStateIsTheCostModels) {
                          kBatch, kPrompt, kOutput, 4 * kBatch, kBatch, draft),
          kBatch * 130);
     const DeployedGroup& group = deployment_->groups.front();
-    const StepModel model(deployment_->model, deployment_->systems.front(), group.config.layout);
+    const StepModel model(deployment_->model, deployment_->systems.front(), group.config.layout,
+                          deployment_->engine.spec);
     RankLoad load;
     load.decode_sequences = load.sampled = kBatch;
     load.decode_tokens = kBatch * (1 + draft);

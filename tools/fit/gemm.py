@@ -112,7 +112,7 @@ def all_tables(root):
     groups, m, n, k, share = rows.T
     us = 2 * groups * m * n * k / (752e12 * share / 100) * 1e6
     fixed = {
-        "floor_us": 3.0, "memory_share": 0.841, "splits": 8.0, "split_us": 2.5, "passes": 0.0,
+        "floor_us": 1.5, "memory_share": 0.841, "splits": 8.0, "split_us": 2.5, "passes": 0.0,
     }  # fmt: skip
     yield make("ascend-910c", "int8", "CloudMatrix384, Table 10", m, n, k, us, groups, fixed=fixed)
 

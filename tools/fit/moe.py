@@ -228,7 +228,7 @@ def cloudmatrix():
     """Table 10's grouped products (catalog/kernels/gemm.toml), and handling that is assumed."""
     dense = tomllib.loads(gemm.CATALOG.read_text())["ascend-910c"]["int8"]
     constants = {k: dense.get(k, 0.0) for k in CONSTANTS} | {
-        "floor_us": 12.0, "passes": 6.0, "splits": 1.0, "split_us": 0.0,
+        "floor_us": 8.0, "passes": 6.0, "splits": 1.0, "split_us": 0.0,
     }  # fmt: skip
     source = (
         "products as gemm.toml (CloudMatrix384, Table 10: 4 and 8 groups); launches and handling of "
