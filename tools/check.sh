@@ -47,9 +47,10 @@ sources() {
 
 format_step() {
   local files
+  ((clang == 16)) || { echo "the format is clang-format 16's; here is $clang"; return 77; }
   cd "$root"
   mapfile -t files < <(sources)
-  "clang-format-$clang" --dry-run -Werror "${files[@]}"
+  clang-format-16 --dry-run -Werror "${files[@]}"
   echo "${#files[@]} files"
 }
 
