@@ -47,6 +47,7 @@ sources() {
 
 format_step() {
   local files
+  ((clang == 16)) || { echo "the format is clang-format 16's; here is $clang"; return 77; }
   cd "$root"
   mapfile -t files < <(sources)
   clang-format-16 --dry-run -Werror "${files[@]}"
@@ -84,7 +85,7 @@ tidy_one() {
     echo "left $1"
     return
   fi
-  output=$(clang-tidy-16 -p build/asan --quiet --header-filter="$header" "$1" 2>&1) ||
+  output=$("clang-tidy-$clang" -p build/asan --quiet --header-filter="$header" "$1" 2>&1) ||
     { grep -v ' warnings\? generated\.$' <<<"$output"; return 1; }
 }
 
@@ -94,7 +95,7 @@ tidy_step() {
   mapfile -t units < <(tidy_units "$1")
   ((${#units[@]})) || { echo "no source differs from the last commit"; return 0; }
   export -f tidy_one
-  export TIDY_END=$((EPOCHSECONDS + budget))
+  export clang TIDY_END=$((EPOCHSECONDS + budget))
   cd "$root"
   output=$(printf '%s\0' "${units[@]}" | xargs -0 -n 1 -P "$jobs" bash -c 'tidy_one "$1"' _) ||
     { echo "$output"; return 1; }

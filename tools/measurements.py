@@ -89,17 +89,24 @@ SILICON_HEAD = [
     "predictions. A selection of the 1,884 rows: both chips, three engines, models with a shape",
     "in the catalog, all degrees, few concurrencies. A closed loop; TTFT and TPOT per request.",
     "Mean or median is not said: taken as the mean. InferenceX: lengths uniform in 0.8 to 1.0",
-    "of the figure, 10 requests per unit of concurrency, prefix cache off, vLLM with 8,192",
-    "tokens a step (the benchmark's README). NVIDIA runs: fixed lengths and 10 requests per",
-    "unit of concurrency are assumed, and the end-to-end time is given, TTFT + TPOT x (tokens -",
-    "1), in place of the TTFT: how far equal requests stay in step and whether the first wave",
-    "counts is not recorded. KV formats are not recorded: taken from the checkpoint, and where",
-    "many requests queue, from how many were in flight (Llama-3.1-70B with vLLM: BF16 on H100,",
-    "FP8 on H200).",
+    "of the figure, 10 requests per unit of concurrency, prefix cache off. Its tokens a step,",
+    "share of memory and degree of expert parallelism are not recorded in the rows: they are",
+    "those of its scripts at the date of the run (github.com/SemiAnalysisAI/InferenceX",
+    "benchmarks/, 9596d23d7 of October 2025, 626932a11 of March 2026). NVIDIA runs: fixed",
+    "lengths and 10 requests per unit of concurrency are assumed, and the end-to-end time is",
+    "given, TTFT + TPOT x (tokens - 1), in place of the TTFT: how far equal requests stay in",
+    "step and whether the first wave counts is not recorded. KV formats: the scripts' where",
+    "they name one (Llama-3.1-70B FP8), else the checkpoint's. Llama-3.1-70B with vLLM on H100",
+    "is BF16 all the same: 29 requests of 7,900 tokens in flight at TP2 are what BF16 holds,",
+    "and the script's FP8 would hold 57.",
     "Left out: disaggregated rows and those with attention DP (draft tokens and workers not",
     "recorded), rows marked wip, degrees above the server's 8 (a parsing product), the second",
     "copy of DeepSeek-R1 under V3's name, DeepSeek of TensorRT-LLM 1.1 (MTP not recorded),",
-    "Qwen3.5 (no shape).",
+    "rows whose experts lie over more dies than their attention (Qwen3-235B with vLLM), the",
+    "TTFT of Llama-3.1-70B with TensorRT-LLM at 1,024/1,024 below TP8 (its script lets prompts",
+    "wait up to 20 steps for company), Llama-3.1-8B with vLLM 0.12.0 (118,000 prompt tokens per",
+    "second and H200, thrice SGLang's, 94 % of the peak for the products alone: most prompts were",
+    "found in a cache, how many is not recorded), Qwen3.5 (no shape).",
 ]
 SILICON_MODELS = {
     "meta-llama/Llama-3.1-70B": "llama-3.1-70b",
@@ -156,12 +163,18 @@ def silicon_usable(row, fields):
         return False
     if "gap-analysis.csv" in row["silicon_data_source"]:
         return False
+    if "vllm/0.12.0/nvidia_Llama-3.1-8B" in row["silicon_data_source"]:
+        return False  # 2,000/100 at c64: 94 % of the chip's peak, for the products alone
     if "gpt-oss" in row["model_path"] and row["backend"] == "vllm" and not row["backend_version"]:
         return False  # an unnamed version of the autumn before; the named one has the same points
     if int(row["tp_size"]) == 1 and "235B" in row["model_path"]:
         return False  # its degree is the experts' one
     if int(row["moe_ep_size"] or 1) not in (0, 1, int(row["tp_size"])):
         return False
+    dense = SILICON_MODELS[row["model_path"]].startswith(("llama", "qwen3-32b"))
+    ranks = int(row["moe_tp_size"] or 1) * int(row["moe_ep_size"] or 1)
+    if not dense and ranks != int(row["tp_size"]):
+        return False  # experts over 4 dies beside attention over 2: how many it ran on is not said
     deepseek = "DeepSeek" in row["model_path"]
     return not (deepseek and row["backend"] == "trtllm" and row["backend_version"])
 
@@ -174,6 +187,28 @@ def silicon_figures(row, inferencex):
     osl = int(row["osl"])
     whole = {"e2e_ms": ttft + tpot * (osl - 1)}
     return whole if osl < 500 else {**whole, "tpot_ms": tpot}
+
+
+def inferencex_script(model, engine, version, chip, tp, lengths, concurrency):
+    """What the benchmark's script sets beside what a row records; None: attention DP."""
+    isl, osl = lengths
+    if engine == "vllm":
+        # MiniMax on H200: --enable-expert-parallel since 13 March 2026, whatever the degree.
+        experts = {"ep": tp} if model == "minimax-m2.5" and version == "0.18.0" else {}
+        large = model == "kimi-k2.5" or (model == "minimax-m2.5" and chip == "h200")
+        return {"tokens": 8192, "memory": 0.95 if large else 0.9, **experts}
+    if engine == "sglang":
+        if model == "deepseek-r1":
+            # Its 0.82 is for weights and KV alone; the buffers of 32,768 tokens lie beside them.
+            return {"tokens": 32768, "memory": 0.9}
+        return {"tokens": 8192, "memory": 0.85}
+    if model == "deepseek-r1":
+        if concurrency > (32 if isl == 8192 else 64):
+            return None
+        return {"tokens": (concurrency + isl + 64 + 63) // 64 * 64, "ep": tp}
+    if model == "gpt-oss-120b":
+        return {"tokens": 20000, "ep": tp}
+    return {"tokens": 16384, "waits": lengths == (1024, 1024) and tp < 8}
 
 
 def silicon_case(row, fields):
@@ -189,14 +224,24 @@ def silicon_case(row, fields):
     note = f"{version}; measured {fields['measured'][:10]}" if "measured" in fields else version
     length = uniform if inferencex else (lambda value: value)
     engine = ENGINES[row["backend"]]
-    name = f"{chip}-{model}-{row['backend']}-{version.split()[0]}-{precision['weights']}"
+    sync = version == "0.12.0"  # asynchronous scheduling is the default since 0.14
     isl, osl = int(row["isl"]), int(row["osl"])
+    script = {"tokens": 8192 if engine == "vllm" else None}
+    if inferencex:
+        script = inferencex_script(model, engine, version, chip, tp, (isl, osl), concurrency)
+        if script is None:
+            return None
+    ep = script.get("ep", ep)
+    published = silicon_figures(row, inferencex)
+    if script.get("waits"):
+        del published["ttft_ms"]
+    name = f"{chip}-{model}-{row['backend']}-{version.split()[0]}-{precision['weights']}"
     return serve(
         f"aic-{name}-tp{tp}ep{ep}-{isl}-{osl}-c{concurrency}", note, f"{chip}-8", model, tp,
-        parallel(tp=tp, ep=ep), precision, engine, prefix_caching=False,
-        max_tokens_per_step=8192 if engine == "vllm" else None,
+        parallel(tp=tp, ep=ep), precision, "vllm-v1-sync" if sync else engine,
+        prefix_caching=False, max_tokens_per_step=script["tokens"], memory_share=script.get("memory"),
         input_tokens=length(isl), output_tokens=length(osl), concurrency=concurrency,
-        requests=10 * concurrency, published=silicon_figures(row, inferencex))
+        requests=10 * concurrency, published=published)
 
 
 def silicon(measurements, out):
@@ -209,6 +254,8 @@ def silicon(measurements, out):
         if not silicon_wanted(row, int(fields["silicon_concurrency"])):
             continue
         case = silicon_case(row, fields)
+        if case is None:
+            continue
         kept = cases.get(case["id"])  # the same point in several dumps: the latest counts
         if kept is None or kept["note"] <= case["note"]:
             cases[case["id"]] = case
@@ -216,7 +263,7 @@ def silicon(measurements, out):
     for case in ordered:
         inferencex = isinstance(case["input_tokens"], dict)
         who = "inferencex" if inferencex else "nvidia"
-        case["family"] = f"{who}-{case['engine']}"
+        case["family"] = f"{who}-{case['engine'].removesuffix('-v1-sync')}"
     write(out, "aiconfigurator-silicon", SILICON_HEAD, "inferencex",
           "https://github.com/ai-dynamo/aiconfigurator systems/silicon_sample.csv (095f58a)", "A",
           ordered)
@@ -228,18 +275,21 @@ def silicon(measurements, out):
 # came in the months after, is 1.5 to 4 times as fast (docs/accuracy.md).
 
 L405_HEAD = [
-    "Llama-3.1-405B in FP8 with vLLM, November 2024: a batch of equal requests from first to",
-    "last token, and ShareGPT prompts at a rate (16 and 32 per second, and all at once). H100:",
-    "chunked prefill of 512 tokens, at most 512 sequences; MI300X: no chunked prefill, 15",
-    "decode steps a turn of the scheduler. ShareGPT lengths: the means are the run's, their",
-    "spread is not given and taken as exponential.",
+    "Llama-3.1-405B in FP8 with vLLM 0.6.3, November 2024: a batch of equal requests from first",
+    "to last token, and ShareGPT prompts at a rate (16 and 32 per second, and all at once).",
+    "Settings: the comparison's README (85a2fe1) and the table's columns. No run names a KV",
+    "format: BF16. H100 and the batches on MI300X: a context of 91,680, for which this version",
+    "splits prompts into chunks of 512 tokens; the batches on MI300X with --enforce-eager. Rates",
+    "on MI300X: no chunks, 15 decode steps a turn of the scheduler, 1,024 sequences. ShareGPT",
+    "lengths: the means are the run's, their spread is not given and taken as exponential.",
+    "Meta's checkpoint (H100) keeps attention and two layers in BF16: its log says 56.8 GiB of",
+    "weights per chip where all of FP8 would be 47; a case cannot say so.",
     "Left out: MI300X with Meta's checkpoint (no FP8 kernels then), two replicas on 8 MI300X",
     "(figures of 4 MI300X word for word).",
 ]
 L405_SYSTEMS = {
-    "8xH100 1FP8-meta": ("h100-8", 8, "vLLM of November 2024, chunked prefill", FP8),
-    "8xMi300x 1FP8-amd": ("mi300x-8", 8, "vLLM of November 2024, 15 steps a turn", FP8_KV8),
-    "4xMi300x 1FP8-amd": ("mi300x-8", 4, "vLLM of November 2024, 15 steps a turn", FP8_KV8),
+    "8xH100 1FP8-meta": ("h100-8", 8), "8xMi300x 1FP8-amd": ("mi300x-8", 8),
+    "4xMi300x 1FP8-amd": ("mi300x-8", 4),
 }
 
 
@@ -248,14 +298,15 @@ def dstack_405b_cases(measurements):
         gpu = row["gpu"].strip()
         if gpu not in L405_SYSTEMS:
             continue
-        hardware, devices, note, precision = L405_SYSTEMS[gpu]
+        hardware, devices = L405_SYSTEMS[gpu]
         batch = int(row["batch_size"])
         chip = hardware.removesuffix("-8")
+        h100 = chip == "h100"
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-{row['input_len']}-{row['output_len']}-b{batch}",
-            note, hardware, "llama-3.1-405b", devices, parallel(tp=devices), precision, "vllm-v0",
-            prefix_caching=False, max_tokens_per_step=512 if chip == "h100" else None,
-            max_batch=512 if chip == "h100" else 1024, arrivals="at_once",
+            "vLLM 0.6.3" if h100 else "vLLM 0.6.3, --enforce-eager", hardware, "llama-3.1-405b",
+            devices, parallel(tp=devices), FP8, "vllm-v0-chunked" if h100 else "vllm-v0-eager",
+            prefix_caching=False, max_tokens_per_step=512, max_batch=256, arrivals="at_once",
             input_tokens=int(row["input_len"]), output_tokens=int(row["output_len"]),
             requests=batch, published={"makespan_s": float(row["end_to_end_latency"])})
 
@@ -264,15 +315,16 @@ def dstack_405b_rates(measurements):
     for row in rows_of(measurements / "dstack_llama405b_fp8_qps_8xH100_MI300X.csv"):
         if row["gpu"] not in L405_SYSTEMS:
             continue
-        hardware, devices, note, precision = L405_SYSTEMS[row["gpu"]]
+        hardware, devices = L405_SYSTEMS[row["gpu"]]
         chip, rate, count = hardware.removesuffix("-8"), float(row["request_rate"]), 1000
+        h100 = chip == "h100"
         load = {"arrivals": "at_once"} if rate >= 1000 else {"rate": int(rate)}
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-sharegpt-{row['request_rate']}rps",
-            note + "; spread of lengths assumed", hardware, "llama-3.1-405b", devices,
-            parallel(tp=devices), precision, "vllm-v0", grade="B", prefix_caching=False,
-            max_tokens_per_step=512 if chip == "h100" else None,
-            max_batch=512 if chip == "h100" else 1024, **load,
+            f"vLLM 0.6.3{'' if h100 else ', 15 steps a turn'}; spread of lengths assumed",
+            hardware, "llama-3.1-405b", devices, parallel(tp=devices), FP8,
+            "vllm-v0-chunked" if h100 else "vllm-v0", grade="B", prefix_caching=False,
+            max_tokens_per_step=512 if h100 else None, max_batch=int(row["max-num-seqs"]), **load,
             input_tokens={"dist": "exponential", "min": 4, "max": 2048,
                           "mean": round(int(row["total_input_tokens"]) / count)},
             output_tokens={"dist": "exponential", "min": 1, "max": 1024,
@@ -342,9 +394,11 @@ def gpustack_usable(row):
     return bool(loop) or (row["workload"].startswith("random") and float(row["mean_isl"]) > 500)
 
 
-def gpustack_precision(checkpoint, model):
+def gpustack_precision(checkpoint, model, engine):
     if model.startswith("gpt-oss"):
         return FP4
+    if model == "deepseek-v3.2" and engine == "vllm":
+        return FP8_KV8  # "auto" is its own FP8 layout for this model
     if checkpoint.endswith("-FP8") or model.startswith("deepseek"):
         return FP8
     return BF16
@@ -365,7 +419,7 @@ def gpustack_case(row):
     chip = "h200" if "H200" in row["hardware"] else "h100"
     isl, osl = round(float(row["mean_isl"])), round(float(row["mean_osl"]))
     loop = int(row["max_concurrency"]) if row["max_concurrency"] else None
-    precision = gpustack_precision(checkpoint, model)
+    precision = gpustack_precision(checkpoint, model, engine)
     page = row["page"].removesuffix(".md").replace("/", "-")
     layout = parallel(tp=tp // dp, dp=dp, ep=tp if experts else 1)
     budget = flag(words, "--max-num-batched-tokens")
@@ -374,7 +428,8 @@ def gpustack_case(row):
     extra = "-async" if "--async-scheduling" in words else ""
     return serve(
         f"gpustack-{page}-{engine}-{precision['weights']}-tp{tp}dp{dp}{extra}-{isl}-{osl}"
-        + (f"-c{loop}" if loop else ""), note, f"{chip}-8", model, tp, layout, precision, engine,
+        + (f"-c{loop}" if loop else ""), note, f"{chip}-8", model, tp, layout, precision,
+        "vllm-v1-sync" if engine == "vllm" and not extra else engine,
         source=f"https://github.com/gpustack/gpustack docs/performance-lab/{row['page']} (47277d7)",
         family=f"gpustack-{engine}", prefix_caching=False if isl > 500 else None,
         max_tokens_per_step=int(budget) if budget else None if engine == "tensorrt-llm" else 8192,

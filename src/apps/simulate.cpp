@@ -148,7 +148,7 @@ void add_simulate(CLI::App& app, int& exit_code) {
   command->add_option("--timeline", options->timeline,
                       "writes every step for chrome://tracing or Perfetto");
   command->add_option("--check", options->check,
-                      "checks every invariant after every event, deeply every N-th (slow)");
+                      "checks the invariants after every event, every block at each N-th (slow)");
   command->footer("Example:\n  weft simulate scenarios/hello.toml --set workload.requests=500");
   command->callback([options, &exit_code] { exit_code = report_status(simulate(*options)); });
 }

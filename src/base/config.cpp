@@ -45,10 +45,17 @@ std::string on_one_line(std::string_view text) {
   return out;
 }
 
+// With a point also where the value is whole; what {:#} prints depends on fmt's version.
+std::string describe(double value) {
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_not_of("-0123456789") == std::string::npos) text += ".0";
+  return text;
+}
+
 std::string describe(const toml::node& node) {
   if (node.is_string()) return fmt::format("\"{}\"", on_one_line(node.as_string()->get()));
   if (node.is_integer()) return fmt::format("{}", node.as_integer()->get());
-  if (node.is_floating_point()) return fmt::format("{:#}", node.as_floating_point()->get());
+  if (node.is_floating_point()) return describe(node.as_floating_point()->get());
   if (node.is_boolean()) return node.as_boolean()->get() ? "true" : "false";
   if (node.is_table()) return "a table";
   if (node.is_array()) return "an array";

@@ -5,7 +5,7 @@
 
 namespace weft {
 
-TierCache::TierCache(std::vector<int64_t> capacities) {
+TierCache::TierCache(const std::vector<int64_t>& capacities) {
   CHECK(!capacities.empty(), "a cache node has at least one tier");
   for (const int64_t capacity : capacities) tiers_.push_back({.capacity = capacity});
 }

@@ -15,7 +15,7 @@ namespace weft {
 class TierCache {
  public:
   // Blocks that each tier can hold, nearest first. At least one tier.
-  explicit TierCache(std::vector<int64_t> capacities);
+  explicit TierCache(const std::vector<int64_t>& capacities);
 
   // What an insertion or a hit pushed down: `hash` left tier `from` for tier `from` + 1, or was
   // forgotten when there is none below.

@@ -18,7 +18,7 @@ constexpr TileSize kMenu[] = {{64, 64}, {64, 128}, {128, 128}, {128, 256}};
 
 }  // namespace
 
-double GemmPlan::sqrt_(double x) { return std::sqrt(x); }
+double GemmPlan::root(double x) { return std::sqrt(x); }
 
 GemmPlan::GemmPlan(const GemmShape& shape, const GemmConstants& constants, const GemmPeaks& peaks)
     : cores_(peaks.cores),

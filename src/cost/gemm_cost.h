@@ -44,7 +44,7 @@ class GemmPlan {
     if (m <= 0) return 0;
     const double c = compute_seconds(m);
     const double b = memory_seconds(m);
-    return floor_ + per_row_quantise_ * m + sqrt_(c * c + b * b);
+    return floor_ + per_row_quantise_ * m + root(c * c + b * b);
   }
   [[nodiscard]] double compute_seconds(double m) const;
   [[nodiscard]] double memory_seconds(double m) const { return weights_ + per_row_ * m; }
@@ -55,7 +55,7 @@ class GemmPlan {
  private:
   static constexpr int kTiles = 4;
   static constexpr int kSplits = 4;
-  static double sqrt_(double x);
+  static double root(double x);
 
   struct Tile {
     double rows = 0;                     // tm

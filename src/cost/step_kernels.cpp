@@ -187,15 +187,15 @@ void StepKernels::Builder::add_experts() const {
 }
 
 StepKernels::Exchange StepKernels::Builder::exchange(ExchangeKind kind, bool dispatch) const {
-  Exchange out_;
+  Exchange made;
   const Format activations = layout.precision.activations;
   const double hidden = model.hidden;
   if (kind == ExchangeKind::kAllGather) {
     const CollectivePlan plan = dispatch ? plan_all_gather(system, constants(), sharding.ep)
                                          : plan_reduce_scatter(system, constants(), sharding.ep);
     const double bytes = hidden * (dispatch ? bytes_per_value(activations) : kBf16Bytes);
-    out_.collective = {plan, bytes, 1};
-    return out_;
+    made.collective = {plan, bytes, 1};
+    return made;
   }
   const ExchangeConstants& kernels = system.chip.kernels.exchange;
   ExchangeRoute route;
@@ -205,9 +205,9 @@ StepKernels::Exchange StepKernels::Builder::exchange(ExchangeKind kind, bool dis
   route.copies = sharding.copies_per_token(model);
   if (model.expert_groups > 1) route.domain_limit = model.expert_groups_per_token;
   const ExchangeRow row = exchange_row(route.software, activations, hidden);
-  out_.plan = dispatch ? plan_dispatch(system, kernels, route, row.dispatch)
+  made.plan = dispatch ? plan_dispatch(system, kernels, route, row.dispatch)
                        : plan_combine(system, kernels, route, row.combine);
-  return out_;
+  return made;
 }
 
 // Tokens leave from the die that computed their attention. The busiest die is the largest rank's,

@@ -6,10 +6,6 @@
 namespace weft {
 namespace {
 
-double rank_tokens(const RankLoad& load) {
-  return static_cast<double>(load.prefill_tokens + load.decode_tokens);
-}
-
 // Whether a step of `a` cannot take longer than one of `b`.
 bool is_within(const RankLoad& a, const RankLoad& b) {
   return a.decode_context <= b.decode_context && a.decode_sequences <= b.decode_sequences &&

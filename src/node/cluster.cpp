@@ -13,7 +13,8 @@ Cluster::Cluster(Loop& loop, Transport& transport, const ClusterConfig& config, 
       parts_(std::move(parts)),
       router_(std::make_unique<Router>(loop, transport, config.router, ended)),
       instances_(config.instances.size()),
-      caches_(config.caches.size()) {
+      caches_(config.caches.size()),
+      checked_(config.instances.size()) {
   for (size_t i = 0; i < instances_.size(); ++i) start_instance(i);
   for (size_t i = 0; i < caches_.size(); ++i) start_cache(i);
 }
@@ -23,6 +24,7 @@ void Cluster::start_instance(size_t index) {
   instances_[index] = std::make_unique<InstanceNode>(
       loop_, transport_, parts_.device(index), config_.instances[index],
       Callback<const StepReport&>::to<&Cluster::on_step>(this));
+  checked_[index] = ~uint64_t{0};
 }
 
 void Cluster::start_cache(size_t index) {
@@ -36,12 +38,17 @@ void Cluster::on_step(const StepReport& report) {
   if (listener_) listener_(report);
 }
 
-void Cluster::check_integrity(bool deep) {
-  router_->check_integrity();
-  for (const auto& instance : instances_) {
-    if (instance != nullptr) instance->check_integrity(deep);
+void Cluster::check_integrity(Integrity what) {
+  const bool all = what != Integrity::kTouched;
+  if (all || router_->changes() != router_checked_) router_->check_integrity();
+  router_checked_ = router_->changes();
+  for (size_t i = 0; i < instances_.size(); ++i) {
+    const InstanceNode* instance = instances_[i].get();
+    if (instance == nullptr || (!all && instance->changes() == checked_[i])) continue;
+    instance->check_integrity(what == Integrity::kDeep);
+    checked_[i] = instance->changes();
   }
-  if (!deep) return;
+  if (what != Integrity::kDeep) return;
   for (const auto& cache : caches_) {
     if (cache != nullptr) cache->cache().check_integrity();
   }

@@ -23,6 +23,10 @@ struct ClusterParts {
   std::function<std::vector<std::unique_ptr<Store>>(size_t cache)> stores;
 };
 
+// What is checked: the nodes that something happened to since the last time, every node, or every
+// node with each block it holds.
+enum class Integrity : uint8_t { kTouched, kAll, kDeep };
+
 class Cluster {
  public:
   Cluster(Loop& loop, Transport& transport, const ClusterConfig& config, ClusterParts parts,
@@ -45,7 +49,7 @@ class Cluster {
   // Hears of every step after the router has; one listener.
   void listen(Callback<const StepReport&> listener) { listener_ = listener; }
 
-  void check_integrity(bool deep);
+  void check_integrity(Integrity what);
 
  private:
   void on_step(const StepReport& report);
@@ -58,6 +62,9 @@ class Cluster {
   std::unique_ptr<Router> router_;
   std::vector<std::unique_ptr<InstanceNode>> instances_;
   std::vector<std::unique_ptr<CacheNode>> caches_;
+  // changes() of each when it was last checked; ~0: never.
+  uint64_t router_checked_ = ~uint64_t{0};
+  std::vector<uint64_t> checked_;  // by instance
 };
 
 }  // namespace weft

@@ -2,6 +2,7 @@
 // requests. Included by tests only.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <functional>
@@ -49,7 +50,8 @@ class TestCluster {
 
   // Node ids: the router is 0, then unified, prefill and decode instances, then cache nodes.
   static size_t node_count(const TestClusterConfig& c) {
-    return static_cast<size_t>(1 + c.unified + c.prefill + c.decode + c.caches);
+    const int nodes = 1 + c.unified + c.prefill + c.decode + c.caches;
+    return static_cast<size_t>(nodes);
   }
 
   // Submits a request whose first `shared` tokens are those of its family; its tag is its number.
@@ -70,14 +72,14 @@ class TestCluster {
   // Runs until nothing moves any more; every invariant is checked after every turn.
   void run(int64_t most_turns = 200000) {
     while (loop.run_one_turn()) {
-      cluster.check_integrity(true);
+      cluster.check_integrity(Integrity::kDeep);
       CHECK(--most_turns > 0, "the cluster comes to rest");
     }
   }
   // The same, for a while.
   void run_for(Duration time) {
     const Instant end = loop.now() + time;
-    while (loop.now() < end && loop.run_one_turn()) cluster.check_integrity(true);
+    while (loop.now() < end && loop.run_one_turn()) cluster.check_integrity(Integrity::kDeep);
   }
 
   [[nodiscard]] bool all_free() {

@@ -29,6 +29,7 @@ InstanceNode::InstanceNode(Loop& loop, Transport& transport, std::unique_ptr<Dev
 InstanceNode::~InstanceNode() { transport_.detach(config_.id); }
 
 void InstanceNode::receive(const Message& message) {
+  ++changes_;
   switch (message.kind) {
     case MessageKind::kPrefill:
       return on_prefill(message);
@@ -128,6 +129,7 @@ void InstanceNode::want_step() {
 
 void InstanceNode::start_step() {
   if (batch_ != nullptr) return;
+  ++changes_;
   batch_ = scheduler_.plan(loop_.now(), effects_);
   if (batch_ != nullptr) {
     step_start_ = loop_.now();
@@ -140,6 +142,7 @@ void InstanceNode::start_step() {
 }
 
 void InstanceNode::step_done(uint64_t, const StepOutput& output) {
+  ++changes_;
   step_done_({config_.id, step_start_, loop_.now() - step_start_, *batch_, output.outputs});
   scheduler_.apply(output, effects_);
   batch_ = nullptr;
@@ -174,6 +177,7 @@ void InstanceNode::start_pull(const Load& load) {
 }
 
 void InstanceNode::pulled(uint64_t request, bool ok) {
+  ++changes_;
   const Source source = *sources_.find(request);
   if (ok) {
     Message release;
@@ -327,6 +331,7 @@ void InstanceNode::save_stripe(size_t loan, std::span<const BlockHash> stripe, N
 
 // With the last copy of a loan its blocks may go, and somebody may wait for them.
 void InstanceNode::saved(uint64_t job, bool ok) {
+  ++changes_;
   if (ok) {
     Message message;
     message.kind = MessageKind::kSave;
@@ -346,6 +351,7 @@ void InstanceNode::saved(uint64_t job, bool ok) {
 
 // A cache node that is gone owns nothing and answers nothing.
 void InstanceNode::peer_changed(NodeId node, PeerEvent event) {
+  ++changes_;
   const bool cache =
       std::find(config_.caches.begin(), config_.caches.end(), node) != config_.caches.end();
   if (!cache) return;

@@ -43,6 +43,8 @@ class InstanceNode {
   [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
   [[nodiscard]] Device& device() { return *device_; }
   void check_integrity(bool deep) const;
+  // Counts what happened to it: while it stands still, so does everything that is checked.
+  [[nodiscard]] uint64_t changes() const { return changes_; }
 
  private:
   // A prompt whose blocks are being looked up in the cache nodes.
@@ -124,6 +126,7 @@ class InstanceNode {
   std::vector<size_t> free_saves_;
   const Batch* batch_ = nullptr;
   Instant step_start_;
+  uint64_t changes_ = 0;
   Timer wake_;
   Lifetime lifetime_;
 };

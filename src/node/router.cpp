@@ -69,6 +69,7 @@ size_t Router::index_of(const Entry& entry) const {
 }
 
 void Router::submit(const NewRequest& request) {
+  ++changes_;
   const size_t index = new_entry();
   Entry& entry = entries_[index];
   const uint64_t order = next_order_++;
@@ -195,6 +196,7 @@ void Router::on_step(const StepReport& report) {
 }
 
 void Router::receive(const Message& message) {
+  ++changes_;
   switch (message.kind) {
     case MessageKind::kPrefilled:
       return on_prefilled(message);
@@ -267,6 +269,7 @@ void Router::on_lost(const Message& message) {
 }
 
 void Router::peer_changed(NodeId node, PeerEvent event) {
+  ++changes_;
   const auto at = std::find_if(peers_.begin(), peers_.end(),
                                [node](const Peer& p) { return p.config.id == node; });
   if (at == peers_.end()) return;
@@ -319,6 +322,7 @@ void Router::release_kv(const Entry& entry) {
 }
 
 void Router::give_up() {
+  ++changes_;
   for (auto& heap : pending_) {
     while (!heap.empty()) {
       const size_t index = heap.front().index;

@@ -82,6 +82,8 @@ class Router {
   [[nodiscard]] int64_t pending() const;
   [[nodiscard]] int64_t output_tokens() const { return output_tokens_; }
   void check_integrity() const;
+  // Counts what happened to it: while it stands still, so does everything that is checked.
+  [[nodiscard]] uint64_t changes() const { return changes_; }
 
  private:
   enum class State : uint8_t { kFree, kPending, kPrefilling, kPendingDecode, kDecoding };
@@ -162,6 +164,7 @@ class Router {
   Digest digest_;
   uint64_t next_order_ = 1;
   uint64_t turns_ = 0;
+  uint64_t changes_ = 0;
   int64_t in_flight_ = 0;
   int64_t output_tokens_ = 0;
 };

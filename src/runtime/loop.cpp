@@ -89,6 +89,7 @@ void Loop::run_due() {
     ++events_;
     timer->fire_();
     if (vacant_) drop_root();
+    if (listener_) listener_();
   }
 }
 
@@ -104,6 +105,7 @@ void Loop::run_inbox() {
   for (Posted& work : taken_) {
     ++events_;
     if (work.owner.alive()) work.run();
+    if (listener_) listener_();
   }
   taken_.clear();
 }

@@ -30,6 +30,8 @@ class Loop {
   // False when nothing is armed and nothing was posted.
   bool run_one_turn(bool keep_waiting = false);
   void stop() { stopped_ = true; }
+  // Called after every event, also those of one turn; one listener.
+  void listen(Callback<> listener) { listener_ = listener; }
 
   [[nodiscard]] Inbox& inbox() { return inbox_; }
   [[nodiscard]] uint64_t events() const { return events_; }
@@ -62,6 +64,7 @@ class Loop {
   bool vacant_ = false;      // the root's timer is firing; the place is free
   std::vector<Entry> heap_;  // four children per node
   std::vector<Posted> taken_;
+  Callback<> listener_;
 };
 
 // A member of the object that waits. Fires once per arm(); dies with its owner.

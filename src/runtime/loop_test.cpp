@@ -186,6 +186,20 @@ TEST(Timer, MayArmItselfAgain) {
   EXPECT_EQ(b.log, (std::vector<int>{10, 20, 30, 40, 50}));
 }
 
+TEST(Loop, ItsListenerHearsOfEveryEventOfATurn) {
+  Bench b;
+  Probe listener(b.loop, [&] {
+    b.log.push_back(0);
+    b.loop.check_integrity();
+  });
+  b.loop.listen(Callback<>::to<&Probe::fire>(&listener));
+  b.arm(1, 10);
+  b.arm(2, 10);
+  b.arm(3, 20);
+  b.loop.run();
+  EXPECT_EQ(b.log, (std::vector<int>{1, 0, 2, 0, 3, 0}));
+}
+
 TEST(Loop, StopsAfterTheEventThatAsksForIt) {
   Bench b;
   Probe stopper(b.loop, [&] { b.loop.stop(); });

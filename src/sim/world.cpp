@@ -157,7 +157,6 @@ Status World::run(const std::function<void()>& progress) {
   Router& router = cluster_->router();
   for (;;) {
     while (loop_.run_one_turn()) {
-      if (check_every_ > 0) check(++checks_);
       if (++turns % kProgressTurns == 0 && progress) progress();
     }
     if (player_.error()) return *player_.error();
@@ -165,14 +164,26 @@ Status World::run(const std::function<void()>& progress) {
     router.give_up();  // it waits for a pool that is gone for good
   }
   CHECK(router.in_flight() == 0, "every request ends");
+  if (check_every_ > 0) check_deeply();
   if (progress) progress();
   return {};
 }
 
-void World::check(uint64_t count) {
-  const bool deep = count % static_cast<uint64_t>(check_every_) == 0;
-  cluster_->check_integrity(deep);
-  if (deep) transport_.check_integrity();
+void World::set_integrity_checks(int64_t every) {
+  check_every_ = every;
+  loop_.listen(every > 0 ? Callback<>::to<&World::check>(this) : Callback<>());
+}
+
+void World::check() {
+  constexpr int64_t kAllEvery = 256;
+  ++checks_;
+  if (checks_ % check_every_ == 0) return check_deeply();
+  cluster_->check_integrity(checks_ % kAllEvery == 0 ? Integrity::kAll : Integrity::kTouched);
+}
+
+void World::check_deeply() {
+  cluster_->check_integrity(Integrity::kDeep);
+  transport_.check_integrity();
 }
 
 bool World::drained() {

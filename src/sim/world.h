@@ -34,8 +34,9 @@ class World {
   // Plays to the end of the workload and of its last request. `progress` is called now and then.
   Status run(const std::function<void()>& progress = {});
 
-  // How often run() checks every invariant: 0 never, n after every event and deeply every n-th.
-  void set_integrity_checks(int64_t every) { check_every_ = every; }
+  // What run() checks: with 0 nothing; else the nodes that an event touched after every event, all
+  // of them now and then, and each block they hold every `every`-th event and at the end.
+  void set_integrity_checks(int64_t every);
 
   [[nodiscard]] Cluster& cluster() { return *cluster_; }
   [[nodiscard]] Loop& loop() { return loop_; }
@@ -65,7 +66,8 @@ class World {
   std::unique_ptr<Device> make_device(size_t instance);
   std::vector<std::unique_ptr<Store>> make_stores(size_t cache);
   void request_ended(const RequestRecord& record);
-  void check(uint64_t events);
+  void check();
+  void check_deeply();
 
   const Deployment& deployment_;
   uint64_t seed_;
@@ -79,7 +81,7 @@ class World {
   std::vector<std::unique_ptr<Fault>> faults_;
   Instant last_end_;
   int64_t check_every_ = 0;
-  uint64_t checks_ = 0;
+  int64_t checks_ = 0;
 };
 
 }  // namespace weft
