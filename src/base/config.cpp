@@ -127,6 +127,7 @@ std::optional<toml::table> parse_value(std::string_view value) {
     try {
       return toml::parse(text);
     } catch (const toml::parse_error&) {
+      continue;  // a bare word is not TOML until it is quoted
     }
   }
   return std::nullopt;
