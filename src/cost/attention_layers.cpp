@@ -65,12 +65,12 @@ struct AttentionLayers::Builder {
 
   void set(Kernel& kernel, const AttentionShape& prefill, PrefillKernel prefill_kernel,
            const AttentionShape& decode, DecodeKernel decode_kernel) const {
-    kernel.prefill_fit = &constants.prefill(prefill_kernel, kv);
-    kernel.decode_fit = &constants.decode(decode_kernel, kv);
+    kernel.prefill_fit = constants.prefill(prefill_kernel, kv);
+    kernel.decode_fit = constants.decode(decode_kernel, kv);
     kernel.prefill =
-        AttentionPrefillPlan(prefill, kernel.prefill_fit->constants, peaks(*kernel.prefill_fit));
-    kernel.decode = AttentionDecodePlan(decode, tokens, kernel.decode_fit->constants,
-                                        peaks(*kernel.decode_fit));
+        AttentionPrefillPlan(prefill, kernel.prefill_fit.constants, peaks(kernel.prefill_fit));
+    kernel.decode =
+        AttentionDecodePlan(decode, tokens, kernel.decode_fit.constants, peaks(kernel.decode_fit));
   }
   Kernel gqa(const AttentionGroup& group) const {
     Kernel kernel;
@@ -164,12 +164,12 @@ bool AttentionLayers::covers(const RankLoad& load) const {
   for (const Kernel& kernel : kernels_) {
     if (load.decode_sequences > 0) {
       const double keys = static_cast<double>(load.decode_context) / load.decode_sequences;
-      if (!kernel.decode_fit->covers(load.decode_sequences, keys * kernel.keys)) return false;
+      if (!kernel.decode_fit.covers(load.decode_sequences, keys * kernel.keys)) return false;
     }
     if (load.prefill_tokens > 0) {
       const double chunks = std::max(1, load.prefill_sequences);
       const double keys = static_cast<double>(load.prefill_tokens + load.prefill_context) / chunks;
-      if (!kernel.prefill_fit->covers(chunks, keys * kernel.keys)) return false;
+      if (!kernel.prefill_fit.covers(chunks, keys * kernel.keys)) return false;
     }
   }
   return true;

@@ -45,8 +45,8 @@ class AttentionLayers {
     // Where selecting is possible, reading everything can still be cheaper.
     bool has_dense = false;
     AttentionPrefillPlan dense;
-    const AttentionConstants::Prefill* prefill_fit = nullptr;
-    const AttentionConstants::Decode* decode_fit = nullptr;
+    AttentionConstants::Prefill prefill_fit;
+    AttentionConstants::Decode decode_fit;
   };
   struct Builder;
 
