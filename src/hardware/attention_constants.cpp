@@ -88,7 +88,6 @@ void read_kernels(ConfigTable& table, const char* const (&names)[N], const std::
 
 OwnTables read_own(ConfigTable table, const std::string& name) {
   OwnTables own;
-  own.chip.cores = table.number("cores", kCount);
   own.chip.like = table.texts("like");
   own.chip.reason = table.text("reason", "");
   table.text("grade", "");

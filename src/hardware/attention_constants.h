@@ -59,7 +59,6 @@ struct AttentionConstants {
   using Prefill = AttentionFit<AttentionPrefillConstants>;
   using Decode = AttentionFit<AttentionDecodeConstants>;
 
-  double cores = 1;               // SMs, CUs or cube cores of one die
   std::vector<std::string> like;  // empty: every kernel has tables of its own
   std::string reason;             // why `like` may stand for it (grade U)
   std::array<std::array<Prefill, 2>, kPrefillKernels> prefills;  // BF16 KV, 8-bit KV

@@ -6,9 +6,6 @@ python3 tools/fit/attention.py --measurements DIR [--check] [--halves]
 """
 
 import argparse
-import ctypes
-import pathlib
-import subprocess
 import sys
 import tomllib
 import zlib
@@ -16,12 +13,10 @@ import zlib
 import numpy as np
 from scipy.optimize import least_squares
 
-import attention_tables as tables
+import attention_tables
+import tables
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CATALOG = ROOT / "catalog/kernels/attention.toml"
-FITTED_ROWS = 6000  # of a table, drawn once
-WORST_MEDIAN = 0.10
+CATALOG = tables.ROOT / "catalog/kernels/attention.toml"
 # Known to be over it, and why.
 WEAK = {
     "h20.mla_decode.bf16": "FlashMLA's rate goes 62, 73, 83 % with the batch's fit to 78 SMs",
@@ -48,12 +43,6 @@ DECODE = {
     "row_passes": (1, 6, 1),
 }
 
-CORES = {
-    "h100": 132, "h200": 132, "h800": 132, "h20": 78, "b200": 148, "b300": 148, "gb200": 152,
-    "gb300": 152, "a100": 108, "rtx-4090": 128, "rtx-pro-6000": 188, "mi300x": 304, "mi355x": 256,
-    "ascend-910b2": 24, "ascend-910b3": 20, "ascend-910b4": 20, "ascend-910c": 24,
-    "ascend-950pr": 32, "ascend-950dt": 36, "ascend-960": 64, "ascend-970": 64,
-}  # fmt: skip
 SAME_DIE = "same die; other kernels were measured on the H800"
 HOPPER_ALONE = "sparse attention and absorbed prefill were measured on Hopper alone"
 BLACKWELL = "no tables of GQA or sparse attention on it; shares of the nearest chip's peaks"
@@ -70,7 +59,7 @@ LIKE = {
     "rtx-pro-6000": (["gb200", "h800", "h100"], OTHER),
 }
 PUBLISHED = {
-    # Shares that give CloudMatrix384's utilisations at the shapes of tables.cloudmatrix(), where
+    # Shares that give CloudMatrix384's utilisations at the shapes of attention_tables.cloudmatrix(), where
     # the lesser side takes its part too; the rest like the H800.
     "ascend-910c.mla_decode.bf16": (
         {"memory_share": 0.855, "compute_share": 0.71},
@@ -81,8 +70,8 @@ PUBLISHED = {
 }
 
 HEAD = """# Constants of the attention kernels of src/cost/attention_kernel.h, by tools/fit/attention.py.
-# CHIP: cores (SMs, CUs, cube cores of one die); like: chips whose kernels stand for those that this
-# chip has no tables of, with shares of its own peaks (grade U, for the reason given).
+# CHIP: like: chips whose kernels stand for those that this chip has no tables of, with shares of its
+# own peaks (grade U, for the reason given).
 # CHIP.KERNEL.KV: kv = bf16 or fp8 (all KV of 8 and 4 bits). Kernels: gqa, mha (as many KV heads as
 # heads), mla (prefill not absorbed, decode absorbed), mla_absorbed, sparse (MLA on top-k rows) and
 # index (their scores).
@@ -105,50 +94,22 @@ HEAD = """# Constants of the attention kernels of src/cost/attention_kernel.h, b
 """
 
 
-def build():
-    library = ROOT / "build/fit/attention.so"
-    library.parent.mkdir(parents=True, exist_ok=True)
-    sources = ["tools/fit/attention_abi.cpp", "src/cost/attention_kernel.cpp"]
-    flags = ["-O2", "-std=c++20", "-ffp-contract=off", "-shared", "-fPIC", "-Isrc"]
-    subprocess.run(["g++", *flags, *sources, "-o", str(library)], cwd=ROOT, check=True)
-    return ctypes.CDLL(str(library))
-
-
-def pointer(array):
-    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
-
-
-class Chips:
-    """Peaks of one die, from catalog/chips."""
-
-    def __init__(self):
-        self.peaks = {}
-        for path in (ROOT / "catalog/chips").glob("*.toml"):
-            chip = tomllib.loads(path.read_text())
-            dies = chip["dies"]["value"]
-            rate = {"bf16": chip["bf16_tflops"]["value"] * 1e12 / dies}
-            rate["fp8"] = chip.get("fp8_tflops", {}).get("value", 0) * 1e12 / dies or rate["bf16"]
-            memory = chip["memory_tb_per_s"]["value"] * 1e12 / dies
-            self.peaks[path.stem] = {m: (rate[m], memory, CORES[path.stem]) for m in rate}
-
-
 class Fitter:
     def __init__(self):
-        self.library = build()
-        self.chips = Chips().peaks
+        self.library = tables.library("attention_abi", "cost/attention_kernel.cpp")
         self.constants = {}  # name -> {constant: value}
         self.notes = {}  # name -> (source, math, ranges)
 
     def microseconds(self, table, constants, rows=slice(None)):
         names = PREFILL if table.is_prefill else DECODE
         values = np.array([constants[n] for n in names], float)
-        peaks = np.array(self.chips[table.chip][table.math], float)
+        peaks = tables.peaks(table.chip, table.math)
         shapes = np.ascontiguousarray(table.shapes[rows])
         loads = np.ascontiguousarray(table.loads[rows])
         out = np.empty(len(loads))
         call = self.library.prefill_seconds if table.is_prefill else self.library.decode_seconds
-        call(pointer(values), pointer(peaks), pointer(shapes), pointer(loads), len(loads),
-             pointer(out))  # fmt: skip
+        arrays = map(tables.pointer, (values, peaks, shapes, loads))
+        call(*arrays, len(loads), tables.pointer(out))
         return out * 1e6
 
     def fit(self, parts, rows=None):
@@ -193,9 +154,9 @@ class Fitter:
 
 
 def sample(count):
-    if count <= FITTED_ROWS:
+    if count <= tables.FITTED_ROWS:
         return np.arange(count)
-    return np.random.default_rng(1).choice(count, FITTED_ROWS, replace=False)
+    return np.random.default_rng(1).choice(count, tables.FITTED_ROWS, replace=False)
 
 
 def grouped(all_tables):
@@ -238,11 +199,11 @@ def entry(fitter, name, parts):
 def write(fitter, groups):
     names = list(groups) + list(PUBLISHED)
     text = HEAD
-    for chip in sorted(fitter.chips):
+    for chip in tables.chips():
         like, reason = LIKE.get(chip, (["h100", "h800"], OTHER))
         if chip.startswith("ascend") and chip != "ascend-910c":
             like = ["ascend-910c", *like]
-        text += f"\n[{chip}]\ncores = {CORES[chip]}\n"
+        text += f"\n[{chip}]\n"
         quoted = ", ".join(f'"{c}"' for c in like)
         text += f'like = [{quoted}]\ngrade = "U"\nreason = "{reason}"\n'
         for name in sorted(n for n in names if n.startswith(chip + ".")):
@@ -266,8 +227,8 @@ def report(fitter, all_tables):
     for table in all_tables:
         ratio = fitter.ratio(table)
         label = f"{table.name}, {table.tag or table.source}"[:57]
-        print(tables.report_row(label, len(ratio), ratio))
-        if not table.tag and np.median(np.abs(ratio - 1)) > WORST_MEDIAN:
+        print(tables.report_row(label, ratio))
+        if not table.tag and np.median(np.abs(ratio - 1)) > tables.WORST_MEDIAN:
             if table.name in WEAK:
                 print(f"    known: {WEAK[table.name]}")
                 continue
@@ -291,7 +252,7 @@ def halves(fitter, groups):
         test = np.concatenate([
             fitter.microseconds(p, constants, ~s) / p.us[~s] for p, s in zip(parts, side)
         ])
-        print(tables.report_row(name, len(test), test))
+        print(tables.report_row(name, test))
     print("\nconstants of one chip on another's tables")
     for ours, theirs in (("h100", "h200"), ("gb200", "gb300"), ("gb200", "b200"),
                          ("gb300", "b300")):  # fmt: skip
@@ -301,7 +262,7 @@ def halves(fitter, groups):
                 ratio = np.concatenate([
                     fitter.microseconds(p, fitter.constants[other]) / p.us for p in parts
                 ])
-                print(tables.report_row(f"{other} on {theirs}", len(ratio), ratio))
+                print(tables.report_row(f"{other} on {theirs}", ratio))
 
 
 def main():
@@ -310,7 +271,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--halves", action="store_true")
     arguments = parser.parse_args()
-    all_tables = list(tables.all_tables(arguments.measurements))
+    all_tables = list(attention_tables.all_tables(arguments.measurements))
     groups = grouped(all_tables)
     fitter = Fitter()
     if arguments.check:

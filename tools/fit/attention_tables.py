@@ -295,16 +295,3 @@ def all_tables(root):
     yield from infersim_sparse(root)
     yield from frontier(root)
     yield from cloudmatrix()
-
-
-def report_row(name, rows, ratio):
-    error = np.abs(ratio - 1)
-    return (
-        f"{name:<58}{rows:>7}{np.median(error):>9.1%}{error.mean():>9.1%}"
-        f"{np.quantile(error, 0.9):>9.1%}{np.median(ratio) - 1:>+9.1%}"
-    )
-
-
-REPORT_HEAD = f"{'chip.kernel.kv, table':<58}{'rows':>7}" + "".join(
-    f"{word:>9}" for word in ("median", "mean", "p90", "bias")
-)

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy
 import pandas
-from comm_tables import read_table
 
 GENERATIONS = {"h100": ("h100", "h200", "h100-old"), "b200": ("b200", "b300", "gb200", "gb300")}
 OPERATIONS = {"all_reduce": 0, "all_gather": 1, "reduce_scatter": 2, "alltoall": 3, "sendrecv": 4}
@@ -78,7 +77,7 @@ def collective(chip, name, kind, frame, link=None, is_fitted=True):
 
 def nccl_tables(folder, chip):
     """message_size counts elements of the whole tensor."""
-    rows = read_table(folder / f"{SYSTEMS[chip]}__comm__nccl__2.29.2__nccl_perf.csv.gz")
+    rows = pandas.read_csv(folder / f"{SYSTEMS[chip]}__comm__nccl__2.29.2__nccl_perf.csv.gz")
     frame = pandas.DataFrame(
         {
             "operation": rows.op_name.map(OPERATIONS),
@@ -102,7 +101,7 @@ def custom_tables(folder, chip):
         ("trtllm", "1.3.0rc20", 6),
     ):
         file = f"{SYSTEMS[chip]}__comm__{engine}__{version}__custom_allreduce_perf.csv.gz"
-        rows = read_table(folder / file)
+        rows = pandas.read_csv(folder / file)
         if engine == "sglang":
             rows = rows[rows.backend == "sglang_graph"]
         frame = pandas.DataFrame(
@@ -121,7 +120,7 @@ def apex_tables(folder):
     """Times in whole microseconds of an older library: a check, but for send."""
     for chip, name in (("h100", "H100-SXM-80GB"), ("h200", "H200-SXM-141GB")):
         for operation, code in OPERATIONS.items():
-            rows = read_table(folder / name / f"{operation}.csv")
+            rows = pandas.read_csv(folder / name / f"{operation}.csv")
             frame = pandas.DataFrame(
                 {
                     "operation": code,
@@ -138,7 +137,7 @@ def apex_tables(folder):
 def frontier_tables(folder):
     """H100 DGX in eager PyTorch: the larger sizes, where the host is not what is measured."""
     for operation, code in (("all_reduce", 0), ("send_recv", 4)):
-        rows = read_table(folder / f"network_h100_dgx__{operation}.csv.gz")
+        rows = pandas.read_csv(folder / f"network_h100_dgx__{operation}.csv.gz")
         rows = rows[rows["size"] >= 4 << 20].iloc[::5]
         frame = pandas.DataFrame(
             {
@@ -214,7 +213,7 @@ def deepep_tables(folder, chip, version):
     """Inside one node, and of the older version across 2 to 8 nodes of H100."""
     for software, short in (("deepep_low_latency", "ll"), ("deepep_normal", "normal")):
         file = f"{SYSTEMS[chip]}__comm__sglang__{version}__wideep_deepep_{short}_perf.csv.gz"
-        every = read_table(folder / file)
+        every = pandas.read_csv(folder / file)
         for nodes in sorted(every.node_num.unique()):
             # Normal kernels over 8 nodes reached 22 of 50 GB/s there at any number of SMs, where
             # the low-latency ones reached 48: that cluster's congestion, not the kernel.
@@ -251,7 +250,7 @@ def deepep_table(chip, software, direction, rows, nodes, version):
 def trtllm_tables(folder):
     """NVLink all-to-all of TensorRT-LLM; two-sided dispatch with its prepare step."""
     file = "gb200__comm__trtllm__1.3.0rc10__trtllm_alltoall_perf.csv.gz"
-    rows = read_table(folder / file)
+    rows = pandas.read_csv(folder / file)
     width = rows.moe_dtype.map({"bfloat16": 2, "fp8": 1, "nvfp4": 0.5 + 1 / 16})
     rows = rows.assign(row=rows.hidden_size * width)
     case = ["moe_dtype", "moe_ep_size", "num_tokens"]

@@ -2,7 +2,7 @@
 
 import comm_data
 import comm_model
-from comm_tables import toml_table
+import numpy
 
 COLLECTIVES_HEAD = """\
 # Constants of collectives by chip; written by tools/fit/comm.py, used by
@@ -90,11 +90,25 @@ EXCHANGE_LIKE = {
 }
 
 
+def toml_table(name, fields):
+    """One table of a TOML file; numbers to four digits."""
+    lines = [f"[{name}]"]
+    for key, value in fields.items():
+        if isinstance(value, str):
+            lines.append(f'{key} = "{value}"')
+        elif isinstance(value, (list, tuple)):
+            lines.append(f"{key} = [{', '.join(f'{item:.10g}' for item in value)}]")
+        else:
+            value = 0 if abs(value) < 1e-6 else value
+            lines.append(f"{key} = {value:.4g}" if value < 1e5 else f"{key} = {value:.10g}")
+    return "\n".join(lines)
+
+
 def source(rows, chips):
     """What a chip's constants stand on, and how well they do."""
     mine = [row for row in rows if row[0] in chips]
-    count = sum(row[2] for row in mine)
-    medians = sorted(row[3][0] for row in mine)
+    count = sum(len(ratio) for _, _, ratio in mine)
+    medians = sorted(100 * numpy.median(numpy.abs(ratio - 1)) for _, _, ratio in mine)
     middle = medians[len(medians) // 2]
     worst = medians[-1]
     return (

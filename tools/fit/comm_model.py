@@ -2,13 +2,22 @@
 
 import comm_data
 import numpy
-from comm_tables import build, doubles, integers, pointer
 from scipy.optimize import least_squares
 
-LIBRARY = build(
-    "comm",
-    ["tools/fit/comm_abi.cpp", "src/cost/collective_cost.cpp", "src/cost/exchange_cost.cpp"],
-)
+import tables
+
+LIBRARY = tables.library("comm_abi", "cost/collective_cost.cpp", "cost/exchange_cost.cpp")
+
+
+def doubles(values):
+    """A contiguous array of doubles, to hand to C."""
+    return numpy.ascontiguousarray(values, dtype=numpy.float64)
+
+
+def integers(values):
+    """A contiguous array of ints, to hand to C."""
+    return numpy.ascontiguousarray(values, dtype=numpy.int32)
+
 
 RING_NAMES = ("low_share", "bulk_start_us", "bulk_share", "narrow")
 PEER_NAMES = (
@@ -222,7 +231,7 @@ class Collectives(Model):
             integers(frame.dies),
             doubles(frame.bytes),
         ]
-        LIBRARY.weft_collective(*map(pointer, arrays), len(frame), pointer(out))
+        LIBRARY.weft_collective(*map(tables.pointer, arrays), len(frame), tables.pointer(out))
         return out
 
 
@@ -249,7 +258,7 @@ class Exchange(Model):
             doubles(frame.row),
             doubles(frame.tokens),
         ]
-        LIBRARY.weft_exchange(*map(pointer, arrays), len(frame), pointer(out))
+        LIBRARY.weft_exchange(*map(tables.pointer, arrays), len(frame), tables.pointer(out))
         return out
 
 

@@ -10,7 +10,6 @@ import functools
 import sys
 import tomllib
 import zlib
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,8 +18,6 @@ from scipy.optimize import least_squares
 import tables
 
 CATALOG = tables.ROOT / "catalog/kernels/gemm.toml"
-FITTED_ROWS = 6000
-WORST_MEDIAN = 0.10
 WEAK = {"gb200.fp4": "activations are quantised by a kernel whose time has steps of its own"}
 
 # Constants in the order of GemmConstants: least, most, first guess.
@@ -59,26 +56,12 @@ HEAD = """\
 """
 
 
-@dataclass
-class Table:
-    chip: str
-    kind: str
-    source: str
-    shapes: np.ndarray  # m, n, k, groups, bytes
-    us: np.ndarray
-    fixed: dict = field(default_factory=dict)
-
-    @property
-    def name(self):
-        return f"{self.chip}.{self.kind}"
-
-
 def make(chip, kind, source, m, n, k, us, groups=1, **more):
     weight, activation = BYTES[kind]
     columns = np.broadcast_arrays(*(np.asarray(c, float) for c in (m, n, k, groups)))
     widths = [np.full(len(columns[0]), b) for b in (weight, activation)]
     shapes = np.ascontiguousarray(np.stack([*columns, *widths], 1))
-    return Table(chip, kind, source, shapes, np.asarray(us, float), **more)
+    return tables.Table(chip, kind, source, shapes, np.asarray(us, float), **more)
 
 
 def all_tables(root):
@@ -134,11 +117,7 @@ def predict(constants, chip, kind, shapes):
 
 
 def fit(table, rows=None):
-    pick = np.arange(len(table.us)) if rows is None else rows
-    if len(pick) > FITTED_ROWS:
-        seed = zlib.crc32(table.name.encode())
-        pick = np.random.default_rng(seed).choice(pick, FITTED_ROWS, replace=False)
-    shapes, us = np.ascontiguousarray(table.shapes[pick]), table.us[pick]
+    shapes, us = table.drawn(np.arange(len(table.us)) if rows is None else rows)
     quantises = table.fixed.get("passes") != 0
     spec = {k: v for k, v in CONSTANTS.items() if k not in table.fixed and v[0] < v[1] and k != "splits"}
     if quantises:
@@ -216,17 +195,7 @@ def write(fits, fitted):
 
 def check(fitted):
     catalog = tomllib.loads(CATALOG.read_text())
-    print(tables.REPORT_HEAD)
-    bad = 0
-    for table in fitted:
-        constants = catalog[table.chip][table.kind]
-        ratio = ratios(constants, table)
-        print(tables.report_row(f"{table.name}, {table.source}", ratio))
-        over = np.median(np.abs(ratio - 1)) > WORST_MEDIAN
-        if over and table.name in WEAK:
-            print(f"  known to be over {WORST_MEDIAN:.0%}: {WEAK[table.name]}")
-        bad += over and table.name not in WEAK
-    return 1 if bad else 0
+    return tables.report(fitted, (ratios(catalog[t.chip][t.kind], t) for t in fitted), WEAK)
 
 
 def halves(fitted):

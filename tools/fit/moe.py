@@ -8,8 +8,6 @@ import argparse
 import functools
 import sys
 import tomllib
-import zlib
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,8 +17,6 @@ import gemm
 import tables
 
 CATALOG = tables.ROOT / "catalog/kernels/moe.toml"
-FITTED_ROWS = 6000
-WORST_MEDIAN = 0.10
 # Route, permute, two products and gather, as kernels of a captured graph. What the tables have above
 # it is their own launching, one operator at a time: gpt-oss on one H200 decodes in less than that.
 CAPTURED_FLOOR_US = 10.0
@@ -45,20 +41,6 @@ HEAD = """\
 # range_m: tokens of the group; range_n: ffn of an expert on the die; range_k: hidden.
 
 """
-
-
-@dataclass
-class Table:
-    chip: str
-    kind: str
-    source: str
-    shapes: np.ndarray  # hidden, ffn, bytes of a weight and an activation, rows, experts, tokens
-    us: np.ndarray
-    fixed: dict = field(default_factory=dict)
-
-    @property
-    def name(self):
-        return f"{self.chip}.{self.kind}"
 
 
 @functools.cache
@@ -99,7 +81,7 @@ def make(chip, kind, source, hidden, ffn, rows, touched, tokens, us, **more):
     weight, activation = BYTES[kind]
     columns = [np.asarray(c, float) for c in (hidden, ffn, weight, activation, rows, touched, tokens)]
     shapes = np.ascontiguousarray(np.stack(np.broadcast_arrays(*columns), 1))
-    return Table(chip, kind, source, shapes, np.asarray(us, float), **more)
+    return tables.Table(chip, kind, source, shapes, np.asarray(us, float), **more)
 
 
 def thin(d, most=20000):
@@ -184,11 +166,7 @@ def predict(constants, table, shapes):
 
 
 def fit(table):
-    pick = np.arange(len(table.us))
-    if len(pick) > FITTED_ROWS:
-        seed = zlib.crc32(table.name.encode())
-        pick = np.random.default_rng(seed).choice(pick, FITTED_ROWS, replace=False)
-    shapes, us = np.ascontiguousarray(table.shapes[pick]), table.us[pick]
+    shapes, us = table.drawn(np.arange(len(table.us)))
     spec = {
         k: v for k, v in CONSTANTS.items() if k not in ("splits", "split_us", *table.fixed)
     }
@@ -263,17 +241,10 @@ def write(fits, fitted):
 
 def check(fitted):
     catalog = tomllib.loads(CATALOG.read_text())
-    print(tables.REPORT_HEAD)
-    bad = 0
-    for table in fitted:
-        constants = catalog[table.chip][table.kind] | table.fixed
-        ratio = predict(constants, table, table.shapes) / table.us
-        print(tables.report_row(f"{table.name}, {table.source}", ratio))
-        over = np.median(np.abs(ratio - 1)) > WORST_MEDIAN
-        if over and table.name in WEAK:
-            print(f"  known to be over {WORST_MEDIAN:.0%}: {WEAK[table.name]}")
-        bad += over and table.name not in WEAK
-    return 1 if bad else 0
+    ratios = (
+        predict(catalog[t.chip][t.kind] | t.fixed, t, t.shapes) / t.us for t in fitted
+    )
+    return tables.report(fitted, ratios, WEAK)
 
 
 def main():

@@ -4,10 +4,14 @@ import ctypes
 import pathlib
 import subprocess
 import tomllib
+import zlib
+from dataclasses import dataclass, field
 
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+FITTED_ROWS = 6000  # of a table, drawn once
+WORST_MEDIAN = 0.10
 RATES = {"bf16": "bf16_tflops", "fp8": "fp8_tflops", "int8": "int8_tops", "fp4": "fp4_tflops"}
 
 
@@ -22,7 +26,7 @@ def library(name, *sources):
 
 
 def pointer(array):
-    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+    return array.ctypes.data_as(ctypes.c_void_p)
 
 
 def peaks(chip, rate):
@@ -49,6 +53,42 @@ def report_row(name, ratio):
         f"{name:<58}{len(ratio):>7}{np.median(error):>9.1%}{error.mean():>9.1%}"
         f"{np.quantile(error, 0.9):>9.1%}{np.median(ratio) - 1:>+9.1%}"
     )
+
+
+@dataclass
+class Table:
+    """Measured products of one chip and kind; the columns of `shapes` are gemm_abi.cpp's."""
+
+    chip: str
+    kind: str
+    source: str
+    shapes: np.ndarray
+    us: np.ndarray
+    fixed: dict = field(default_factory=dict)  # constants that are known otherwise
+
+    @property
+    def name(self):
+        return f"{self.chip}.{self.kind}"
+
+    def drawn(self, rows):
+        """Of the rows, those that a fit looks at: shapes and microseconds."""
+        if len(rows) > FITTED_ROWS:
+            seed = zlib.crc32(self.name.encode())
+            rows = np.random.default_rng(seed).choice(rows, FITTED_ROWS, replace=False)
+        return np.ascontiguousarray(self.shapes[rows]), self.us[rows]
+
+
+def report(fitted, ratios, weak):
+    """Prints each table's errors; returns 1 if a median is over WORST_MEDIAN and not in `weak`."""
+    print(REPORT_HEAD)
+    bad = 0
+    for table, ratio in zip(fitted, ratios):
+        print(report_row(f"{table.name}, {table.source}", ratio))
+        over = np.median(np.abs(ratio - 1)) > WORST_MEDIAN
+        if over and table.name in weak:
+            print(f"  known to be over {WORST_MEDIAN:.0%}: {weak[table.name]}")
+        bad += over and table.name not in weak
+    return 1 if bad else 0
 
 
 def toml_value(value):
