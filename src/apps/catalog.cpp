@@ -213,7 +213,7 @@ Status show_entry(const std::string& name, const std::string& json) {
 }  // namespace
 
 void add_catalog(CLI::App& app, int& exit_code) {
-  CLI::App* catalog = app.add_subcommand("catalog", "What is known of a chip, system or model");
+  CLI::App* catalog = app.add_subcommand("catalog", "what is known of a chip, system or model");
   catalog->require_subcommand(0, 1);
   catalog->footer(
       "Examples:\n"

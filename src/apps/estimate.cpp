@@ -106,7 +106,8 @@ Status estimate(const EstimateOptions& options) {
 
 void add_estimate(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<EstimateOptions>();
-  CLI::App* command = app.add_subcommand("estimate", "time of one steady step, term by term");
+  CLI::App* command = app.add_subcommand(
+      "estimate", "what a case comes to: a steady step term by term, a run under load");
   command->add_option("--case", options->cases, "a TOML file with one or more [[case]]")
       ->required();
   command->add_option("--json", options->json, "writes the results as JSON (- is standard output)");

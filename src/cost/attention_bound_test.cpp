@@ -4,28 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "cost/fixtures.h"
+#include "cost/load_fixtures.h"
 
 namespace weft {
 namespace {
 
 using namespace fixtures;  // NOLINT(google-build-using-namespace)
-
-RankLoad decode_load(int sequences, int64_t context) {
-  RankLoad load;
-  load.decode_sequences = load.sampled = sequences;
-  load.decode_tokens = sequences;
-  load.decode_context = sequences * context;
-  return load;
-}
-
-RankLoad prompt_load(int sequences, int64_t tokens) {
-  RankLoad load;
-  load.prefill_sequences = load.sampled = sequences;
-  load.prefill_tokens = sequences * tokens;
-  const double n = static_cast<double>(tokens);
-  load.prefill_products = sequences * n * (n + 1) / 2;
-  return load;
-}
 
 // One operation and one byte per second: seconds are counts.
 AttentionBound counts(const ModelShape& model, const InstanceLayout& layout) {

@@ -120,8 +120,6 @@ AttentionLayers::AttentionLayers(const ModelShape& model, const System& system,
   const auto add = [&](const AttentionGroup& group, double keys, Kernel kernel) {
     kernel.layers = group.layers;
     kernel.keys = keys;
-    prefill_kernels_ += group.layers;
-    decode_kernels_ += group.layers;
     kernels_.push_back(kernel);
   };
   for (const AttentionGroup& group : model.attention_groups) {

@@ -29,9 +29,6 @@ class AttentionLayers {
   [[nodiscard]] double seconds(const RankLoad& load, double share) const {
     return parts(load, share).total();
   }
-  // The kernels that a step starts, of prompts and of decodes.
-  [[nodiscard]] double prefill_kernels() const { return prefill_kernels_; }
-  [[nodiscard]] double decode_kernels() const { return decode_kernels_; }
   // Whether the load lies where the kernels' constants were fitted.
   [[nodiscard]] bool covers(const RankLoad& load) const;
 
@@ -51,8 +48,6 @@ class AttentionLayers {
   struct Builder;
 
   std::vector<Kernel> kernels_;
-  double prefill_kernels_ = 0;
-  double decode_kernels_ = 0;
 };
 
 }  // namespace weft

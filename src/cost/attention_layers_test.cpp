@@ -5,29 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "cost/fixtures.h"
+#include "cost/load_fixtures.h"
 
 namespace weft {
 namespace {
 
 using namespace fixtures;  // NOLINT(google-build-using-namespace)
-
-RankLoad decodes(int sequences, int64_t context) {
-  RankLoad load;
-  load.decode_sequences = load.sampled = sequences;
-  load.decode_tokens = sequences;
-  load.decode_context = sequences * context;
-  return load;
-}
-
-RankLoad prompts(int sequences, int64_t tokens) {
-  RankLoad load;
-  load.prefill_sequences = load.sampled = sequences;
-  load.prefill_tokens = sequences * tokens;
-  load.prefill_longest = tokens;
-  const auto n = static_cast<double>(tokens);
-  load.prefill_products = sequences * n * (n + 1) / 2;
-  return load;
-}
 
 AttentionLayers layers(const ModelShape& model, int tp = 1) {
   return AttentionLayers(model, h200(8), layout(Role::kUnified, tp, {.tp = tp}, Format::kBf16));
@@ -40,22 +23,22 @@ ModelShape with_group(ModelShape model, AttentionGroup group) {
 }
 
 double decode_seconds(const ModelShape& model, int64_t context) {
-  return layers(model).parts(decodes(16, context), 1).decode;
+  return layers(model).parts(decode_load(16, context), 1).decode;
 }
 
 TEST(AttentionLayers, AnEmptyLoadTakesNoTime) {
   for (const ModelShape& model :
        {llama_8b(), gpt_oss_120b(), deepseek_r1(), deepseek_v32(), deepseek_v4_pro()}) {
     EXPECT_EQ(layers(model).seconds(RankLoad{}, 1), 0) << model.name;
-    EXPECT_EQ(layers(model).parts(prompts(1, 1000), 1).decode, 0) << model.name;
-    EXPECT_EQ(layers(model).parts(decodes(1, 1000), 1).prefill, 0) << model.name;
+    EXPECT_EQ(layers(model).parts(prompt_load(1, 1000), 1).decode, 0) << model.name;
+    EXPECT_EQ(layers(model).parts(decode_load(1, 1000), 1).prefill, 0) << model.name;
   }
 }
 
 TEST(AttentionLayers, GroupsAddUp) {
   ModelShape halves = llama_8b();
   halves.attention_groups = {{.layers = 10}, {.layers = 22}};
-  for (const RankLoad& load : {decodes(8, 4000), prompts(2, 4000)}) {
+  for (const RankLoad& load : {decode_load(8, 4000), prompt_load(2, 4000)}) {
     EXPECT_NEAR(layers(halves).seconds(load, 1), layers(llama_8b()).seconds(load, 1), 1e-12);
   }
 }
@@ -76,19 +59,19 @@ TEST(AttentionLayers, AWindowHoldsStillWhatLiesBehindIt) {
 
 TEST(AttentionLayers, ASelectionHoldsAttentionStillAndNotItsIndex) {
   const AttentionLayers sparse = layers(deepseek_v32());
-  const auto near = sparse.parts(decodes(16, 8000), 1);
-  const auto far = sparse.parts(decodes(16, 64000), 1);
+  const auto near = sparse.parts(decode_load(16, 8000), 1);
+  const auto far = sparse.parts(decode_load(16, 64000), 1);
   EXPECT_EQ(near.decode, far.decode);
   EXPECT_GT(far.index, 2 * near.index);
-  EXPECT_LT(far.total(), layers(deepseek_r1()).parts(decodes(16, 64000), 1).total());
+  EXPECT_LT(far.total(), layers(deepseek_r1()).parts(decode_load(16, 64000), 1).total());
 }
 
 TEST(AttentionLayers, ShortPromptsAreReadWholeWhereThatIsCheaper) {
-  const double sparse = layers(deepseek_v32()).parts(prompts(1, 512), 1).prefill;
-  const double dense = layers(deepseek_r1()).parts(prompts(1, 512), 1).prefill;
+  const double sparse = layers(deepseek_v32()).parts(prompt_load(1, 512), 1).prefill;
+  const double dense = layers(deepseek_r1()).parts(prompt_load(1, 512), 1).prefill;
   EXPECT_LE(sparse, dense);
-  const double long_sparse = layers(deepseek_v32()).parts(prompts(1, 65536), 1).prefill;
-  EXPECT_LT(long_sparse, layers(deepseek_r1()).parts(prompts(1, 65536), 1).prefill);
+  const double long_sparse = layers(deepseek_v32()).parts(prompt_load(1, 65536), 1).prefill;
+  EXPECT_LT(long_sparse, layers(deepseek_r1()).parts(prompt_load(1, 65536), 1).prefill);
 }
 
 TEST(AttentionLayers, CompressionReadsOneEntryForManyTokens) {
@@ -108,16 +91,9 @@ TEST(AttentionLayers, SelectedEntriesOfACompressedContextHoldStill) {
   EXPECT_LT(decode_seconds(model, 1024), decode_seconds(model, 8192));
 }
 
-TEST(AttentionLayers, KernelsAreOneALayerAndOneMoreForEachExtra) {
-  EXPECT_EQ(layers(llama_8b()).decode_kernels(), 32);
-  EXPECT_EQ(layers(deepseek_r1()).prefill_kernels(), 61);
-  EXPECT_EQ(layers(deepseek_v32()).decode_kernels(), 2 * 61);
-  EXPECT_EQ(layers(deepseek_v4_pro()).decode_kernels(), 30 * 3 + 31 * 2);
-}
-
 TEST(AttentionLayers, HeadsAreSharedOutOverTensorParallelism) {
   for (const ModelShape& model : {llama_70b(), deepseek_r1(), deepseek_v32(), gpt_oss_120b()}) {
-    for (const RankLoad& load : {decodes(64, 16000), prompts(1, 16000)}) {
+    for (const RankLoad& load : {decode_load(64, 16000), prompt_load(1, 16000)}) {
       EXPECT_LT(layers(model, 8).seconds(load, 1), layers(model).seconds(load, 1)) << model.name;
     }
   }
@@ -125,14 +101,14 @@ TEST(AttentionLayers, HeadsAreSharedOutOverTensorParallelism) {
 
 TEST(AttentionLayers, AShareOfTheLoadIsThatMuchWork) {
   const AttentionLayers all = layers(llama_8b());
-  EXPECT_DOUBLE_EQ(all.seconds(decodes(64, 4000), 0.5), all.seconds(decodes(32, 4000), 1));
+  EXPECT_DOUBLE_EQ(all.seconds(decode_load(64, 4000), 0.5), all.seconds(decode_load(32, 4000), 1));
 }
 
 TEST(AttentionLayers, SaysWhenALoadLiesOutsideWhatWasMeasured) {
   const AttentionLayers all = layers(llama_8b());
-  EXPECT_TRUE(all.covers(decodes(16, 4096)));
-  EXPECT_FALSE(all.covers(decodes(16, 100'000'000)));
-  EXPECT_FALSE(all.covers(prompts(1, 100'000'000)));
+  EXPECT_TRUE(all.covers(decode_load(16, 4096)));
+  EXPECT_FALSE(all.covers(decode_load(16, 100'000'000)));
+  EXPECT_FALSE(all.covers(prompt_load(1, 100'000'000)));
   EXPECT_TRUE(all.covers(RankLoad{}));
 }
 

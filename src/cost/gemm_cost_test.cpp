@@ -209,6 +209,15 @@ TEST(ExpertCost, HandlingCountsRowsAndTokensApart) {
   EXPECT_DOUBLE_EQ(plan.handling_seconds(0, 7), 7 * 3 * 100);
 }
 
+TEST(ExpertCost, EveryTileTakesItsFill) {
+  const double tile = 2.0 * 16 * 128 * 64;  // operations: the least rows, 128 columns, 64 deep
+  GemmConstants filled;
+  filled.fill_us = 1e6 * tile;
+  const ExpertShape shape{64, 64};  // one tile of either product
+  EXPECT_DOUBLE_EQ(ExpertPlan(shape, GemmConstants{}, kFourCores).seconds(1, 1, 1), 2 * tile);
+  EXPECT_DOUBLE_EQ(ExpertPlan(shape, filled, kFourCores).seconds(1, 1, 1), 4 * tile);
+}
+
 TEST(ExpertCost, FewRowsOfManyExpertsAreBoundByTheirWeights) {
   const ExpertPlan plan(ExpertShape{7168, 2048, 1, 1}, GemmConstants{}, {1.9e15, 3.35e12, 132});
   EXPECT_FALSE(plan.compute_bound(32, 32));

@@ -31,10 +31,9 @@ class StepBound {
   // Routed experts of a die: each of T tokens picks k of S slots evenly, so that a slot stays idle
   // with probability (1 - k / S)^T.
   struct Experts {
-    Product all;            // weights: all slots of the die
-    double copies = 0;      // on a die, per token of the group
-    double idle_base = 1;   // 1 - k / S
-    double least_used = 0;  // share of the slots that any step reads
+    Product all;           // weights: all slots of the die
+    double copies = 0;     // on a die, per token of the group
+    double idle_base = 1;  // 1 - k / S
   };
   struct Builder;
 

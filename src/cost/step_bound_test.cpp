@@ -6,19 +6,12 @@
 #include <cmath>
 
 #include "cost/fixtures.h"
+#include "cost/load_fixtures.h"
 
 namespace weft {
 namespace {
 
 using namespace fixtures;  // NOLINT(google-build-using-namespace)
-
-RankLoad decodes(int sequences, int64_t context) {
-  RankLoad load;
-  load.decode_sequences = load.sampled = sequences;
-  load.decode_tokens = sequences;
-  load.decode_context = sequences * context;
-  return load;
-}
 
 double bound(const ModelShape& model, const System& system, const InstanceLayout& l,
              const std::vector<RankLoad>& loads) {
@@ -53,14 +46,14 @@ TEST(ChanceOfNone, FallsAsTokensGrow) {
 TEST(StepBound, OneDecodeReadsEveryWeightOnce) {
   const ModelShape m = llama_8b();
   const double weights = 2 * (layer_parameters(m) + m.embedding_parameters());
-  const double time = bound(m, h200(1), kOne, {decodes(1, 0)});
+  const double time = bound(m, h200(1), kOne, {decode_load(1, 0)});
   EXPECT_NEAR(time, weights / 4.8e12, 0.001 * time);
 }
 
 TEST(StepBound, DecodesReadTheirContextOnce) {
   const ModelShape m = llama_8b();
-  const double without = bound(m, h200(1), kOne, {decodes(4, 0)});
-  const double with = bound(m, h200(1), kOne, {decodes(4, 50000)});
+  const double without = bound(m, h200(1), kOne, {decode_load(4, 0)});
+  const double with = bound(m, h200(1), kOne, {decode_load(4, 50000)});
   const double bytes = 4 * 50000 * m.kv_bytes_per_token(Format::kBf16);
   EXPECT_NEAR(with - without, bytes / 4.8e12, 0.001 * with);
 }
@@ -80,25 +73,25 @@ TEST(StepBound, FewTokensTouchFewExperts) {
   InstanceLayout l = kOne;
   l.precision = {Format::kFp8, Format::kFp8, Format::kBf16};
   const double experts = 58 * m.expert_parameters() / 4.8e12;  // seconds, one of each layer
-  const double one = bound(m, h200(1), l, {decodes(1, 0)});
-  const double two = bound(m, h200(1), l, {decodes(2, 0)});
+  const double one = bound(m, h200(1), l, {decode_load(1, 0)});
+  const double two = bound(m, h200(1), l, {decode_load(2, 0)});
   EXPECT_GT(one, 8 * experts);
   EXPECT_NEAR(two - one, (8 - 8.0 * 8 / 256) * experts, 0.01 * one);
-  const double many = bound(m, h200(1), l, {decodes(256, 0)});
+  const double many = bound(m, h200(1), l, {decode_load(256, 0)});
   EXPECT_NEAR(many - one, (256 * (1 - std::pow(1 - 8.0 / 256, 256)) - 8) * experts, 0.01 * many);
 }
 
 TEST(StepBound, TheBusiestRankRules) {
   InstanceLayout l = layout(Role::kUnified, 2, {.dp = 2}, Format::kBf16);
-  const double busy = bound(llama_8b(), h200(2), l, {decodes(8, 4000), decodes(1, 10)});
-  EXPECT_DOUBLE_EQ(busy, bound(llama_8b(), h200(2), l, {decodes(8, 4000), RankLoad{}}));
-  EXPECT_GT(busy, bound(llama_8b(), h200(2), l, {decodes(4, 4000), decodes(4, 4000)}));
+  const double busy = bound(llama_8b(), h200(2), l, {decode_load(8, 4000), decode_load(1, 10)});
+  EXPECT_DOUBLE_EQ(busy, bound(llama_8b(), h200(2), l, {decode_load(8, 4000), RankLoad{}}));
+  EXPECT_GT(busy, bound(llama_8b(), h200(2), l, {decode_load(4, 4000), decode_load(4, 4000)}));
 }
 
 TEST(StepBound, TensorParallelismSharesTheWeights) {
   const InstanceLayout eight = layout(Role::kUnified, 8, {.tp = 8}, Format::kBf16);
-  const double one = bound(llama_70b(), h200(8), kOne, {decodes(1, 0)});
-  EXPECT_NEAR(bound(llama_70b(), h200(8), eight, {decodes(1, 0)}), one / 8, 0.001 * one);
+  const double one = bound(llama_70b(), h200(8), kOne, {decode_load(1, 0)});
+  EXPECT_NEAR(bound(llama_70b(), h200(8), eight, {decode_load(1, 0)}), one / 8, 0.001 * one);
 }
 
 TEST(StepBound, NothingTakesNoTime) {

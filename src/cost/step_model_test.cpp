@@ -7,29 +7,12 @@
 #include <cmath>
 
 #include "cost/fixtures.h"
+#include "cost/load_fixtures.h"
 
 namespace weft {
 namespace {
 
 using namespace fixtures;  // NOLINT(google-build-using-namespace)
-
-RankLoad decode_load(int sequences, int64_t context, int draft_tokens = 0) {
-  RankLoad load;
-  load.decode_sequences = load.sampled = sequences;
-  load.decode_tokens = sequences * (1 + draft_tokens);
-  load.decode_context = sequences * context;
-  return load;
-}
-
-RankLoad prompt_load(int sequences, int64_t tokens) {
-  RankLoad load;
-  load.prefill_sequences = load.sampled = sequences;
-  load.prefill_tokens = sequences * tokens;
-  const double n = static_cast<double>(tokens);
-  load.prefill_products = sequences * n * (n + 1) / 2;
-  load.prefill_longest = tokens;
-  return load;
-}
 
 double step_ms(const ModelShape& model, const System& system, const InstanceLayout& layout,
                const RankLoad& load) {

@@ -77,7 +77,6 @@ class Scheduler {
   // The step planned last is done.
   void apply(const StepOutput& output, Effects& effects);
 
-  [[nodiscard]] bool stepping() const { return stepping_; }
   [[nodiscard]] int64_t waiting() const { return static_cast<int64_t>(waiting_.size()); }
   [[nodiscard]] int64_t running() const { return static_cast<int64_t>(work_.size()); }
   [[nodiscard]] int64_t held() const { return held_; }
@@ -85,7 +84,6 @@ class Scheduler {
   [[nodiscard]] int64_t sequences() const { return static_cast<int64_t>(by_request_.size()); }
   [[nodiscard]] int64_t preemptions() const { return preemptions_; }
   [[nodiscard]] int64_t blocks_in_use() const;
-  [[nodiscard]] int64_t blocks_total() const { return config_.ranks * config_.blocks_per_rank; }
   [[nodiscard]] const SchedulerConfig& config() const { return config_; }
   // Sums, positions and reference counts agree with each other. Deep: walks every block too.
   void check_integrity(bool deep) const;
