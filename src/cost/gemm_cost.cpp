@@ -8,6 +8,7 @@ namespace weft {
 namespace {
 
 constexpr double kMicro = 1e-6;
+constexpr double kNano = 1e-9;
 constexpr double kStep = 64;      // values of k that a tile takes at a time
 constexpr double kPartBytes = 4;  // parts of a split product are FP32
 
@@ -36,7 +37,9 @@ GemmPlan::GemmPlan(const GemmShape& shape, const GemmConstants& constants, const
     const double area = size.m * size.n + constants.edge * (size.m + size.n);
     for (int s = 0; s < splits_; ++s) {
       const double depth = std::ceil(shape.k / (1 << s) / kStep) * kStep;
-      tile.wave[static_cast<size_t>(s)] = 2 * depth * area / rate + constants.fill_us * kMicro;
+      const double steps = depth * constants.step_ns * kNano;
+      tile.wave[static_cast<size_t>(s)] =
+          std::max(2 * depth * area / rate, steps) + constants.fill_us * kMicro;
     }
   }
   const double values = shape.k * shape.activation_bytes + shape.n * shape.output_bytes;

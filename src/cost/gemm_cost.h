@@ -13,7 +13,8 @@ namespace weft {
 // compute: waves of tiles over the cores, the least over a menu of tiles and of splits along k
 //   (CUTLASS's and cuBLAS's choice; wave quantisation: NVIDIA, "Matrix Multiplication Background
 //   User's Guide"). A tile of tm x tn takes 2 k (tm tn + edge (tm + tn)) operations at a share of
-//   the core's peak, and a fill: its two edges are loaded while its area is multiplied.
+//   the core's peak, and a fill: its two edges are loaded while its area is multiplied. It takes k
+//   steps at least: unsplit kernels with few tiles wait for each (Little's law: bytes in flight).
 // quantise: bytes per activation value, where activations are quantised by a kernel of its own.
 
 // Dense peaks of one die: what shares are shares of.

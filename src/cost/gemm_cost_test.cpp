@@ -31,6 +31,7 @@ GemmConstants random_constants(Random& random) {
   c.splits = static_cast<double>(1 + random.below(64));
   c.passes = between(random, 0, 6);
   c.token_passes = between(random, 0, 6);
+  c.step_ns = between(random, 0, 3);
   return c;
 }
 
@@ -84,6 +85,26 @@ TEST(GemmCost, NoRowsTakeNoTime) {
             0);
 }
 
+TEST(GemmCost, NoProductFallsAsItsShapeGrows) {
+  Random random(6);
+  for (int i = 0; i < kTrials; ++i) {
+    const GemmShape s = random_shape(random);
+    const GemmConstants c = random_constants(random);
+    const GemmPeaks peaks = random_peaks(random);
+    const double m = size(random, 16);
+    const double before = kSlack * GemmPlan(s, c, peaks).seconds(m);
+    GemmShape wider = s;
+    wider.n += size(random, 10);
+    GemmShape deeper = s;
+    deeper.k += size(random, 10);
+    GemmShape more = s;
+    more.groups += size(random, 4);
+    for (const GemmShape& grown : {wider, deeper, more}) {
+      ASSERT_LE(before, GemmPlan(grown, c, peaks).seconds(m)) << "trial " << i;
+    }
+  }
+}
+
 // Four cores of one operation a second, memory that takes no time: seconds are operations.
 const GemmPeaks kFourCores = {4, 1e30, 4};
 double tile_seconds(double k) { return 2 * 64 * 64 * k; }  // of the least tile, one core
@@ -112,6 +133,17 @@ TEST(GemmCost, EveryTileTakesItsFill) {
   filled.fill_us = 1e6 * tile_seconds(64);
   const GemmPlan plan(GemmShape{256, 64}, filled, kFourCores);
   EXPECT_DOUBLE_EQ(plan.compute_seconds(64), 2 * tile_seconds(64));
+}
+
+TEST(GemmCost, ATileTakesItsStepsWhateverItsRows) {
+  GemmConstants stepped;
+  stepped.step_ns = 1e9 * 2 * tile_seconds(1);
+  const GemmPlan plan(GemmShape{64, 4096}, stepped, kFourCores);
+  EXPECT_DOUBLE_EQ(plan.compute_seconds(1), 2 * tile_seconds(4096));
+  // Beside more tiles on other cores; larger tiles multiply for longer than their steps.
+  EXPECT_DOUBLE_EQ(plan.compute_seconds(4 * 64), 2 * tile_seconds(4096));
+  const GemmPlan large(GemmShape{256, 4096}, stepped, kFourCores);
+  EXPECT_DOUBLE_EQ(large.compute_seconds(4 * 128), 8 * tile_seconds(4096));
 }
 
 TEST(GemmCost, SplitsFillCoresThatWouldIdle) {

@@ -43,6 +43,7 @@ GemmFit read_fit(ConfigTable table, const std::string& chip) {
   c.splits = table.number("splits", 1.0, {.min = 1, .max = 64});
   c.passes = table.number("passes", kFromZero);
   c.token_passes = table.number("token_passes", 0.0, kFromZero);
+  c.step_ns = table.number("step_ns", 0.0, kFromZero);
   // What unfused quantising or launching adds in the tables, and engines count on their own.
   table.number("table_us", 0.0, kFromZero);
   fit.chip = chip;

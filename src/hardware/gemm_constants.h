@@ -21,7 +21,8 @@ struct GemmConstants {
   double splits = 1;         // parts at most
   double passes = 0;         // bytes per activation value that quantising and permuting move
   double token_passes =
-      0;  // experts: bytes per value of a token, whether or not it has a copy here
+      0;               // experts: bytes per value of a token, whether or not it has a copy here
+  double step_ns = 0;  // dense: the least time per value of k in a tile, a pipeline's latency
 };
 
 // What a fit was made from, beside the constants.

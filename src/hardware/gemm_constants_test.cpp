@@ -117,6 +117,7 @@ TEST(GemmConstants, ErrorsNameFileLineAndKey) {
   expect(replaced(good, "edge = 10", ""), "x.bf16.edge: missing");
   expect(replaced(good, "edge", "egde"), "x.bf16.e");
   expect(replaced(good, "passes", "splits = 0\npasses"), "x.bf16.splits");
+  expect(replaced(good, "passes", "step_ns = -1\npasses"), "x.bf16.step_ns");
   expect(replaced(good, "[1, 4096]", "[4096, 1]"), "x.bf16.range_m");
   expect(replaced(good, "[128, 8192]", "[128]"), "x.bf16.range_n");
   expect(replaced(good, "x.bf16", "x.bf17"), "bf16");

@@ -18,7 +18,6 @@ from scipy.optimize import least_squares
 import tables
 
 CATALOG = tables.ROOT / "catalog/kernels/gemm.toml"
-WEAK = {"gb200.fp4": "activations are quantised by a kernel whose time has steps of its own"}
 
 # Constants in the order of GemmConstants: least, most, first guess.
 CONSTANTS = {
@@ -31,7 +30,10 @@ CONSTANTS = {
     "splits": (1, 8, 8),
     "passes": (0, 12, 0.5),
     "token_passes": (0, 0, 0),
+    "step_ns": (0, 0, 0),
 }
+STEPPED = ("gb200.fp8_block", "gb200.fp4")  # whose tiles wait for their pipeline
+STEPS = (0, 4, 1.5)
 BLOCK_SCALES = 1 + 4 / 128
 BYTES = {  # of a weight and an activation, with scales
     "bf16": (2, 2), "fp8": (1, 1), "fp8_block": (1 + 4 / 128 / 128, BLOCK_SCALES),
@@ -48,6 +50,7 @@ HEAD = """\
 #   edge           values of area that each value of a tile's two edges is worth
 #   fill_us        a core's time to begin and end a tile
 #   split_us       adding up a product that is split along k, in `splits` parts at most
+#   step_ns        the least time per value of k in a tile: its pipeline waits for memory (0: hidden)
 #   passes         bytes per activation value that quantising it moves
 #   table_us       what the table's own kernels for quantising add to an empty launch; engines fuse
 #                  them with others and count them there
@@ -108,7 +111,7 @@ def formula():
 def predict(constants, chip, kind, shapes):
     rate = {"fp8_block": "fp8"}.get(kind, kind)
     out = np.empty(len(shapes))
-    c = np.array([float(constants[k]) for k in CONSTANTS])
+    c = np.array([float(constants.get(k, 0)) for k in CONSTANTS])
     formula().gemm_seconds(
         tables.pointer(c), tables.pointer(tables.peaks(chip, rate)), tables.pointer(shapes),
         len(shapes), tables.pointer(out),
@@ -120,6 +123,8 @@ def fit(table, rows=None):
     shapes, us = table.drawn(np.arange(len(table.us)) if rows is None else rows)
     quantises = table.fixed.get("passes") != 0
     spec = {k: v for k, v in CONSTANTS.items() if k not in table.fixed and v[0] < v[1] and k != "splits"}
+    if table.name in STEPPED:
+        spec["step_ns"] = STEPS
     if quantises:
         # An empty launch is that of BF16; the rest of the table's floor is its quantising kernels.
         spec["table_us"] = (0, 20, 2)
@@ -195,7 +200,7 @@ def write(fits, fitted):
 
 def check(fitted):
     catalog = tomllib.loads(CATALOG.read_text())
-    return tables.report(fitted, (ratios(catalog[t.chip][t.kind], t) for t in fitted), WEAK)
+    return tables.report(fitted, (ratios(catalog[t.chip][t.kind], t) for t in fitted), {})
 
 
 def halves(fitted):

@@ -1,11 +1,11 @@
-// The products' formulas for the fit scripts: arrays in, seconds out. Constants come in the order of
-// GemmConstants.
+// The products' formulas for the fit scripts: arrays in, seconds out. Constants come in the order
+// of GemmConstants.
 #include "cost/gemm_cost.h"
 
 namespace {
 
 weft::GemmConstants constants_of(const double* c) {
-  return {c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8]};
+  return {c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9]};
 }
 
 }  // namespace

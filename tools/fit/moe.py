@@ -157,7 +157,7 @@ def all_tables(root):
 def predict(constants, table, shapes):
     rate = {"fp8_block": "fp8", "fp8_grouped": "fp8", "four_bit_weights": "bf16"}.get(table.kind, table.kind)
     out = np.empty(len(shapes))
-    c = np.array([float(constants[k]) for k in CONSTANTS])
+    c = np.array([float(constants.get(k, 0)) for k in CONSTANTS])
     gemm.formula().expert_seconds(
         tables.pointer(c), tables.pointer(tables.peaks(table.chip, rate)), tables.pointer(shapes),
         len(shapes), tables.pointer(out),
@@ -168,7 +168,7 @@ def predict(constants, table, shapes):
 def fit(table):
     shapes, us = table.drawn(np.arange(len(table.us)))
     spec = {
-        k: v for k, v in CONSTANTS.items() if k not in ("splits", "split_us", *table.fixed)
+        k: v for k, v in CONSTANTS.items() if k not in ("splits", "split_us", "step_ns", *table.fixed)
     }
     if "floor_us" in table.fixed:
         spec["table_us"] = (0, 80, 10)
