@@ -50,7 +50,7 @@ RC_GTEST_PROP(PrefixView, NeverClaimsWhatWasNotSent, ()) {
     const auto blocks = chain(prompt, 6);
     if (kind == 0) {
       view.forget(NodeId(node));
-      std::erase_if(sent, [&node = node](const auto& s) { return s.second == node; });
+      std::erase_if(sent, [&dead = node](const auto& s) { return s.second == dead; });
     } else if (kind < 4) {
       view.sent(blocks, NodeId(node));
       sent.insert({prompt, node});
