@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -106,13 +106,26 @@ void fill(const Recipe& recipe, int64_t first, std::span<std::byte> out) {
   }
 }
 
-// Widths keep the variance of what passes through; heads spread the logits by about three. Small
-// tied embeddings keep a token from predicting itself.
-void set_spread(const TensorSpec& spec, bool is_tied, Recipe& recipe) {
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> parts) {
+  return std::any_of(parts.begin(), parts.end(), [&](std::string_view part) {
+    return name.find(part) != std::string_view::npos;
+  });
+}
+
+// How much a projection widens what passes through. Scores that spread and an attention that counts
+// for more than the last token keep greedy text from circling.
+float gain_of(std::string_view name) {
+  if (is_one_of(name, {"o_proj."})) return 3;
+  if (is_one_of(name, {".q_proj.", ".k_proj.", "q_b_proj.", "kv_b_proj."})) return 1.6F;
+  return 1;
+}
+
+// Heads spread the logits by about three. Small embeddings keep a token from predicting itself.
+void set_spread(const TensorSpec& spec, Recipe& recipe) {
   const float fan_in = 1 / std::sqrt(static_cast<float>(spec.shape.back()));
   switch (spec.role) {
     case TensorRole::kNorm:
-      recipe.mean = 1;
+      recipe.mean = is_one_of(spec.name, {"q_norm.", "k_norm."}) ? 1.6F : 1;
       recipe.deviation = 0.1F;
       return;
     case TensorRole::kBias:
@@ -125,14 +138,12 @@ void set_spread(const TensorSpec& spec, bool is_tied, Recipe& recipe) {
       recipe.deviation = 1.5F * fan_in;
       return;
     case TensorRole::kEmbedding:
-      recipe.deviation = is_tied ? 3 * fan_in : 1;
-      return;
     case TensorRole::kHead:
       recipe.deviation = 3 * fan_in;
       return;
     case TensorRole::kProjection:
     case TensorRole::kMtpProjection:
-      recipe.deviation = 1.2F * fan_in;
+      recipe.deviation = gain_of(spec.name) * fan_in;
       return;
   }
 }
@@ -174,7 +185,7 @@ Plan plan_tensors(const ModelShape& shape, const ArchitectureConfig& config,
     if (is_fp8 && spec.role == TensorRole::kProjection) recipe.type = TensorType::kF8E4m3;
     if (spec.role == TensorRole::kRouterBias) recipe.type = TensorType::kF32;
     recipe.key = mix64(wanted.seed, hash_name(source_name(spec)));
-    set_spread(spec, config.tied_embeddings, recipe);
+    set_spread(spec, recipe);
     Recipe with_scales = recipe;
     if (recipe.type == TensorType::kF8E4m3) add_scales(spec, with_scales, plan);
     plan.tensors.push_back({spec.name, recipe.type, spec.shape});
