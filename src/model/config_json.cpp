@@ -1,5 +1,4 @@
-// config.json: simdjson's tree walked once, the fields that matter kept. The only place that knows
-// simdjson in this folder.
+// config.json: simdjson's tree walked once, the fields that matter kept.
 #include <fmt/format.h>
 #include <simdjson.h>
 
