@@ -96,7 +96,7 @@ Range split(int64_t count, int64_t grain, int thread, int threads) {
   return {std::min(begin * grain, count), std::min(end * grain, count)};
 }
 
-Workers::Workers(int threads, bool pin) {
+Workers::Workers(int threads, bool pin) : queue_(threads), scratch_(static_cast<size_t>(threads)) {
   CHECK(threads >= 1);
   static_assert(sizeof(cpu_set_t) == sizeof(caller_cpus_));
   cpu_set_t allowed;

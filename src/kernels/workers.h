@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/aligned_bytes.h"
+
 namespace weft {
 
 // Part of [0, count).
@@ -24,6 +26,25 @@ struct Range {
 // The part of [0, count) that `thread` of `threads` takes: multiples of `grain` but for the last,
 // contiguous, in the order of the threads, sizes at most one grain apart. Requires grain > 0.
 [[nodiscard]] Range split(int64_t count, int64_t grain, int thread, int threads);
+
+// Pieces of work, count of them, handed out one by one: each thread takes those of its own part in
+// rising order (always the same thread, while all are equally fast), then helps the others with
+// theirs. Reset between runs by one thread.
+class WorkQueue {
+ public:
+  explicit WorkQueue(int threads) : parts_(static_cast<size_t>(threads)) {}
+
+  void reset(int64_t count);
+  // A piece in [0, count), or -1 when none is left. Each piece is handed out once.
+  [[nodiscard]] int64_t take(int thread);
+
+ private:
+  struct alignas(64) Part {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::vector<Part> parts_;
+};
 
 class Workers {
  public:
@@ -50,6 +71,16 @@ class Workers {
                const_cast<void*>(static_cast<const void*>(std::addressof(work))));
   }
 
+  // Memory of one thread for the time of one run(), at least `size` bytes, aligned to cache lines.
+  // Each thread asks for its own; asking again for more loses the content.
+  [[nodiscard]] std::byte* scratch(int thread, size_t size) {
+    AlignedBytes& bytes = scratch_[static_cast<size_t>(thread)];
+    bytes.reserve(size);
+    return bytes.data();
+  }
+  // For one run() at a time: reset before it.
+  [[nodiscard]] WorkQueue& queue() { return queue_; }
+
  private:
   using Function = void (*)(void* context, int thread);
 
@@ -61,28 +92,11 @@ class Workers {
   void* context_ = nullptr;
   alignas(64) std::atomic<uint32_t> round_{0};   // one more for each run()
   alignas(64) std::atomic<int32_t> pending_{0};  // helpers that have not come back
+  WorkQueue queue_;
+  std::vector<AlignedBytes> scratch_;
   std::vector<std::thread> helpers_;
   bool pinned_ = false;
   std::array<uint64_t, 16> caller_cpus_{};  // the caller's CPUs before it was pinned
-};
-
-// Pieces of work, count of them, handed out one by one: each thread takes those of its own part in
-// rising order (always the same thread, while all are equally fast), then helps the others with
-// theirs. Reset between runs by one thread.
-class WorkQueue {
- public:
-  explicit WorkQueue(int threads) : parts_(static_cast<size_t>(threads)) {}
-
-  void reset(int64_t count);
-  // A piece in [0, count), or -1 when none is left. Each piece is handed out once.
-  [[nodiscard]] int64_t take(int thread);
-
- private:
-  struct alignas(64) Part {
-    std::atomic<int64_t> next{0};
-    int64_t end = 0;
-  };
-  std::vector<Part> parts_;
 };
 
 }  // namespace weft
