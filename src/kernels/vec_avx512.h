@@ -72,7 +72,7 @@ struct VecAvx512 {
   }
   static void store_bf16_weights(uint16_t* to, F value) {
     const __m256bh rounded = _mm512_cvtneps_pbh(value);
-    __builtin_memcpy(to, &rounded, sizeof rounded);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(rounded));
   }
   static F load_int8(const int8_t* from) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
@@ -80,8 +80,12 @@ struct VecAvx512 {
   }
   static F add_products(F sum, const uint16_t* pairs, uint32_t q) {
     const __m512i bits = _mm512_loadu_si512(pairs);
+    __m512i both = _mm512_set1_epi32(static_cast<int>(q));
+#ifdef __clang__
+    asm("" : "+v"(both));  // Clang 16 recurses without end when it folds this into the product
+#endif
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(bits),
-                            reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(q))));
+                            reinterpret_cast<__m512bh>(both));
   }
 };
 
