@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 
 #include "base/config.h"
 #include "model/config_shape.h"
@@ -199,8 +200,8 @@ void read_quantization(ConfigFields& fields, ArchitectureConfig& config) {
   const std::string method_key = "quantization_config.quant_method";
   const std::string blocks_key = "quantization_config.weight_block_size";
   if (!fields.has(method_key)) {
-    for (const std::string_view key : {"quantization_config.quant_algo"}) {
-      if (fields.has(key)) fields.fail(key, "expected quant_method \"fp8\" or nothing");
+    if (fields.has("quantization_config.quant_algo")) {
+      fields.fail("quantization_config.quant_algo", "expected quant_method fp8 or nothing");
     }
     return;
   }
@@ -223,6 +224,30 @@ void read_tokens(ConfigFields& fields, const ModelShape& shape, ArchitectureConf
     if (token >= 0 && token < shape.vocab) continue;
     fields.fail("eos_token_id",
                 fmt::format("found {}, expected tokens below vocab_size {}", token, shape.vocab));
+  }
+}
+
+// What would be absurd, and would overflow an int in those who multiply.
+void check_products(ConfigFields& fields, const ModelShape& shape) {
+  constexpr int64_t kMostWidth = int64_t{1} << 26;
+  constexpr int64_t kMostExperts = int64_t{1} << 20;
+  const int64_t head_width =
+      std::max({shape.head_dim, shape.nope_dim + shape.rope_dim, shape.nope_dim + shape.v_dim});
+  if (shape.heads * head_width > kMostWidth) {
+    fields.fail("num_attention_heads",
+                fmt::format("found {} of width {}, expected at most {} in all", shape.heads,
+                            head_width, kMostWidth));
+  }
+  if (int64_t{shape.shared_experts} * shape.expert_ffn > kMostWidth) {
+    fields.fail("n_shared_experts",
+                fmt::format("found {} of width {}, expected at most {} in all",
+                            shape.shared_experts, shape.expert_ffn, kMostWidth));
+  }
+  if (int64_t{shape.experts} * (shape.layers + shape.mtp_layers) > kMostExperts) {
+    fields.fail("num_hidden_layers",
+                fmt::format("found {} layers of {} experts, expected at most {} "
+                            "experts in all",
+                            shape.layers, shape.experts, kMostExperts));
   }
 }
 
@@ -293,6 +318,7 @@ Result<ArchitectureConfig> architecture_from_config_json(std::string_view json,
   read_family(fields, *family, config);
   expect_text(fields, "hidden_act", "silu");
   check_sizes(fields, shape, *family);
+  check_products(fields, shape);
   read_rope(fields, shape, config.rope);
   read_router(fields, shape, config);
   read_quantization(fields, config);

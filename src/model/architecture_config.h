@@ -95,7 +95,8 @@ struct ArchitectureConfig {
 // Reads config.json (text); `shape` is what shape_from_config_json made of it. kBadInput "NAME:
 // KEY: found ..., expected ...": an architecture that does not run (the known ones are listed), an
 // activation but silu, a kind of RoPE, router, quantisation or a sliding window that is not
-// understood.
+// understood. No product of heads and their width, nor the shared experts' whole width, is above
+// 2^26, and no more than 2^20 routed experts stand in all layers.
 Result<ArchitectureConfig> architecture_from_config_json(std::string_view json,
                                                          const std::string& name,
                                                          const ModelShape& shape);

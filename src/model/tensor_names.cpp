@@ -17,15 +17,15 @@ class TensorList {
            bool is_optional = false) {
     specs_.push_back({name, std::move(shape), role, is_optional});
   }
-  void add_norm(const std::string& name, int width) { add(name + ".weight", {width}, kNorm); }
-  void add_linear(const std::string& name, int out, int in, bool has_bias = false) {
+  void add_norm(const std::string& name, int64_t width) { add(name + ".weight", {width}, kNorm); }
+  void add_linear(const std::string& name, int64_t out, int64_t in, bool has_bias = false) {
     add(name + ".weight", {out, in}, kProjection);
     if (has_bias) add(name + ".bias", {out}, kBias);
   }
 
   void add_gqa(const std::string& attention) {
-    const int queries = shape_.heads * shape_.head_dim;
-    const int keys = shape_.kv_heads * shape_.head_dim;
+    const int64_t queries = int64_t{shape_.heads} * shape_.head_dim;
+    const int64_t keys = int64_t{shape_.kv_heads} * shape_.head_dim;
     add_linear(attention + "q_proj", queries, shape_.hidden, config_.qkv_bias);
     add_linear(attention + "k_proj", keys, shape_.hidden, config_.qkv_bias);
     add_linear(attention + "v_proj", keys, shape_.hidden, config_.qkv_bias);
@@ -36,7 +36,7 @@ class TensorList {
   }
 
   void add_mla(const std::string& attention) {
-    const int queries = shape_.heads * (shape_.nope_dim + shape_.rope_dim);
+    const int64_t queries = int64_t{shape_.heads} * (shape_.nope_dim + shape_.rope_dim);
     if (shape_.q_lora > 0) {
       add_linear(attention + "q_a_proj", shape_.q_lora, shape_.hidden, config_.qkv_bias);
       add_norm(attention + "q_a_layernorm", shape_.q_lora);
@@ -47,12 +47,13 @@ class TensorList {
     add_linear(attention + "kv_a_proj_with_mqa", shape_.kv_lora + shape_.rope_dim, shape_.hidden,
                config_.qkv_bias);
     add_norm(attention + "kv_a_layernorm", shape_.kv_lora);
-    add_linear(attention + "kv_b_proj", shape_.heads * (shape_.nope_dim + shape_.v_dim),
+    add_linear(attention + "kv_b_proj", int64_t{shape_.heads} * (shape_.nope_dim + shape_.v_dim),
                shape_.kv_lora);
-    add_linear(attention + "o_proj", shape_.hidden, shape_.heads * shape_.v_dim, config_.o_bias);
+    add_linear(attention + "o_proj", shape_.hidden, int64_t{shape_.heads} * shape_.v_dim,
+               config_.o_bias);
   }
 
-  void add_mlp(const std::string& mlp, int width, bool has_bias) {
+  void add_mlp(const std::string& mlp, int64_t width, bool has_bias) {
     add_linear(mlp + "gate_proj", width, shape_.hidden, has_bias);
     add_linear(mlp + "up_proj", width, shape_.hidden, has_bias);
     add_linear(mlp + "down_proj", shape_.hidden, width, has_bias);
@@ -67,7 +68,7 @@ class TensorList {
       add_mlp(fmt::format("{}experts.{}.", mlp, i), shape_.expert_ffn, false);
     }
     if (shape_.shared_experts > 0) {
-      add_mlp(mlp + "shared_experts.", shape_.shared_experts * shape_.expert_ffn, false);
+      add_mlp(mlp + "shared_experts.", int64_t{shape_.shared_experts} * shape_.expert_ffn, false);
     }
   }
 

@@ -83,6 +83,9 @@ def encode(values):
 def mtp_logits(model, tokens):
     from transformers.cache_utils import MtpCache
     from transformers.modeling_layers import MtpModel
+    # The pattern of the MTP layers' names is that of the published model with 61 layers.
+    layers = model.config.num_hidden_layers
+    model._keys_to_ignore_on_load_unexpected = [rf"model\.layers\.{layers}\..*"]
     mtp = MtpModel.from_pretrained(model).eval()
     ids = torch.tensor([tokens])
     hidden = model(ids, output_hidden_states=True, use_cache=False).hidden_states[-1]
