@@ -93,14 +93,17 @@ void EngineInstance::sample(EnginePart& part, int64_t first_row) {
   output = {};
   while (output.tokens < most && !output.end) {
     const int32_t at = output.tokens;
-    const SampledToken next = sampler_.sample(
-        forward_.logits(first_row + at), sequence.sampling,
-        std::span(sequence.tokens).first(static_cast<size_t>(sequence.prompt)), sequence.output());
-    sequence.tokens.push_back(next.token);
-    if (sequence.sampling.logprobs >= 0) sequence.logprobs.push_back(next.logprobs);
+    Sample next = sampler_.sample(forward_.logits(first_row + at), sequence.sampling,
+                                  sequence.counts, static_cast<uint64_t>(sequence.tokens.size()));
+    if (next.token.id < 0) {
+      sequence.failed = output.end = true;
+      break;
+    }
+    const int32_t token = next.token.id;
+    sequence.append(std::move(next));
     ++output.tokens;
-    output.end = ends_output(sequence, next.token);
-    if (at < drafted && sequence.drafts[static_cast<size_t>(at)] != next.token) break;
+    output.end = ends_output(sequence, token);
+    if (at < drafted && sequence.drafts[static_cast<size_t>(at)] != token) break;
   }
   sequence.drafts.clear();
 }

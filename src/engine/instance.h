@@ -11,6 +11,7 @@
 #include "engine/cpu_model.h"
 #include "engine/forward.h"
 #include "engine/kv_memory.h"
+#include "engine/sampler.h"
 #include "engine/token_book.h"
 #include "kernels/workers.h"
 #include "model/batch.h"
@@ -52,7 +53,7 @@ class EngineInstance {
   [[nodiscard]] KvMemory& kv() { return kv_; }
 
  private:
-  void lay_out(std::span<const EnginePart> parts);
+  void lay_out(std::span<EnginePart> parts);
   void sample(EnginePart& part, int64_t first_row);
   void draft(std::span<EnginePart> parts);
   void take_drafts();

@@ -20,9 +20,11 @@ struct TokenSequence {
   int64_t max_output = 0;
   SamplingParams sampling;
   std::vector<int32_t> stop_tokens;  // the first of these ends the output, and is part of it
-  std::vector<TokenLogprobs> logprobs;  // of each output token, if sampling.logprobs asks for them
+  std::vector<Sample> samples;       // of each output token, if sampling.logprobs asks for them
+  bool failed = false;               // the model gave no number to choose by
 
   // The device's own.
+  TokenCounts counts;           // for penalties, when there are any
   std::vector<int32_t> drafts;  // proposed for the positions after `tokens`
   int users = 0;                // steps under way that read this
   bool closed = false;
@@ -31,6 +33,11 @@ struct TokenSequence {
   [[nodiscard]] std::span<const int32_t> output() const {
     return std::span(tokens).subspan(static_cast<size_t>(prompt));
   }
+  [[nodiscard]] bool has_penalties() const;
+  // One more token of the output.
+  void append(Sample sample);
+  // Back to `generated` tokens of output, which it has.
+  void truncate(int64_t generated);
 };
 
 // All calls on the loop's thread. Between use() and leave() a device's thread may read and extend

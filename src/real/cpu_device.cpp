@@ -53,7 +53,7 @@ void CpuDevice::submit(const Batch& batch, StepDone done) {
                       .table = work.table,
                       .output = {}});
     // A device that died may have added tokens that nobody heard of.
-    sequence->tokens.resize(static_cast<size_t>(sequence->prompt + work.generated));
+    sequence->truncate(work.generated);
     part_of_[i] = parts_.size();
   }
   {
