@@ -169,7 +169,7 @@ TEST(Checkpoint, TextsStandBesideTheWeights) {
   EXPECT_EQ(checkpoint.texts().tokenizer, "{}");
   EXPECT_EQ(checkpoint.texts().chat_template, "{{ x }}");
   EXPECT_FALSE(checkpoint.texts().tokenizer_config.has_value());
-  EXPECT_FALSE(checkpoint.texts().generation_config.has_value());
+  EXPECT_NE(checkpoint.texts().generation_config->find("eos_token_id"), std::string::npos);
 }
 
 TEST(Checkpoint, FoldersThatAreNoneAreRefused) {

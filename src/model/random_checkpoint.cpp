@@ -211,6 +211,15 @@ Result<std::string> finish_config(const RandomCheckpoint& wanted) {
   return config.dump(2) + "\n";
 }
 
+// Greedy unless asked otherwise; the tokens of config.json.
+std::string generation_config_of(const ArchitectureConfig& config) {
+  Json generation;
+  if (config.bos_token >= 0) generation["bos_token_id"] = config.bos_token;
+  generation["do_sample"] = false;
+  generation["eos_token_id"] = config.eos_tokens;
+  return generation.dump(2) + "\n";
+}
+
 }  // namespace
 
 Status write_random_checkpoint(const std::string& directory, const RandomCheckpoint& checkpoint) {
@@ -225,6 +234,7 @@ Status write_random_checkpoint(const std::string& directory, const RandomCheckpo
   contents.tensors = plan.tensors;
   contents.texts = checkpoint.texts;
   contents.texts["config.json"] = *config_text;
+  contents.texts.emplace("generation_config.json", generation_config_of(*config));
   contents.shard_bytes = checkpoint.shard_bytes;
   contents.threads = checkpoint.threads;
   return write_checkpoint(directory, contents,
