@@ -140,6 +140,7 @@ void merge(Json& config, std::string_view fields) {
 
 std::vector<std::string> short_architecture_names() {
   std::vector<std::string> names;
+  names.reserve(kPresets.size());
   for (const Preset& preset : kPresets) names.emplace_back(preset.short_name);
   return names;
 }
