@@ -14,6 +14,7 @@
 #include "model/checkpoint_writer.h"
 #include "model/float_formats.h"
 #include "model/tensor_names.h"
+#include "model/tokenizer_maker.h"
 
 namespace weft {
 namespace {
@@ -234,6 +235,10 @@ Status write_random_checkpoint(const std::string& directory, const RandomCheckpo
   contents.tensors = plan.tensors;
   contents.texts = checkpoint.texts;
   contents.texts["config.json"] = *config_text;
+  if (shape->vocab >= kSmallestMadeVocab) {
+    contents.texts.emplace("tokenizer.json", make_tokenizer_json(shape->vocab, checkpoint.seed));
+    contents.texts.emplace("tokenizer_config.json", make_tokenizer_config_json());
+  }
   contents.texts.emplace("generation_config.json", generation_config_of(*config));
   contents.shard_bytes = checkpoint.shard_bytes;
   contents.threads = checkpoint.threads;
