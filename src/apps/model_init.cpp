@@ -97,11 +97,11 @@ Status init_model(const Options& options) {
                        ? options.threads
                        : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const auto start = std::chrono::steady_clock::now();
-  if (const auto status = write_random_checkpoint(options.out, wanted); !status) return status;
+  if (auto status = write_random_checkpoint(options.out, wanted); !status) return status;
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   const auto written = Checkpoint::open(options.out);
   if (!written) return written.error();
-  if (const auto status = written->check_tensors(); !status) return status;
+  if (auto status = written->check_tensors(); !status) return status;
   fmt::print("{}: {}, {:.4g} million parameters, {} tensors of {:.4g} MB in {:.2g} s\n",
              options.out, written->shape().architecture, written->shape().total_parameters() / 1e6,
              written->names().size(), static_cast<double>(written->bytes()) / 1e6, took.count());

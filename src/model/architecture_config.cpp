@@ -299,6 +299,7 @@ std::string_view architecture_name(Architecture architecture) {
 
 std::vector<std::string> runnable_architectures() {
   std::vector<std::string> names;
+  names.reserve(kFamilies.size());
   for (const Family& family : kFamilies) names.emplace_back(family.name);
   return names;
 }

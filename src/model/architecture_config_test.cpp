@@ -50,8 +50,8 @@ TEST(ArchitectureConfig, EachArchitectureHasItsParts) {
     EXPECT_EQ(config.qk_norm, architecture == kQwen3 || architecture == kQwen3Moe);
     EXPECT_EQ(config.rope.is_interleaved, config.is_mla());
     EXPECT_EQ(config.tied_embeddings, architecture <= kQwen3);
-    EXPECT_EQ(config.bos_token, 0);
-    EXPECT_EQ(config.eos_tokens, (std::vector<int64_t>{1}));
+    EXPECT_EQ(config.bos_token, 508);
+    EXPECT_EQ(config.eos_tokens, (std::vector<int64_t>{509, 511}));
     EXPECT_FALSE(config.fp8.has_value());
   }
   EXPECT_EQ(config_of(kLlama).rms_norm_eps, 1e-5);

@@ -135,7 +135,7 @@ Status Checkpoint::add_shards() {
       return not_found(
           fmt::format("{}: shard {} is missing; {} names it", directory_, file, kIndexName));
     }
-    if (const auto status = add_file(file, &*index); !status) return status;
+    if (auto status = add_file(file, &*index); !status) return status;
   }
   for (const auto& [tensor, file] : *index) {
     if (tensors_.contains(tensor)) continue;

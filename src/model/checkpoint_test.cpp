@@ -12,6 +12,7 @@
 #include "model/random_checkpoint.h"
 #include "model/safetensors_testing.h"
 #include "model/tensor_names.h"
+#include "model/tokenizer.h"
 
 namespace weft {
 namespace {
@@ -168,8 +169,20 @@ TEST(Checkpoint, TextsStandBesideTheWeights) {
   const Checkpoint checkpoint = open(folder, "a");
   EXPECT_EQ(checkpoint.texts().tokenizer, "{}");
   EXPECT_EQ(checkpoint.texts().chat_template, "{{ x }}");
-  EXPECT_FALSE(checkpoint.texts().tokenizer_config.has_value());
-  EXPECT_FALSE(checkpoint.texts().generation_config.has_value());
+  EXPECT_NE(checkpoint.texts().tokenizer_config->find("<|im_end|>"), std::string::npos);
+  EXPECT_NE(checkpoint.texts().generation_config->find("eos_token_id"), std::string::npos);
+}
+
+TEST(Checkpoint, RandomOnesHaveARealTokenizer) {
+  const TemporaryFolder folder;
+  make(folder, "a", tiny(kQwen3));
+  const Checkpoint checkpoint = open(folder, "a");
+  const auto tokenizer = Tokenizer::from_json(*checkpoint.texts().tokenizer, "tokenizer.json");
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+  const auto ids = tokenizer->encode("Hello, w\u00f6rld!<|im_end|>", false);
+  EXPECT_EQ(tokenizer->decode(ids, false), "Hello, w\u00f6rld!<|im_end|>");
+  EXPECT_EQ(ids.back(), checkpoint.architecture().eos_tokens.back());
+  for (const int32_t id : ids) EXPECT_LT(id, checkpoint.shape().vocab);
 }
 
 TEST(Checkpoint, FoldersThatAreNoneAreRefused) {

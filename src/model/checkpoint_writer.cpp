@@ -182,15 +182,16 @@ Status write_files(const std::string& directory, const CheckpointToWrite& conten
                    const FillTensor& fill) {
   const std::vector<Shard> shards = plan_shards(contents);
   for (const Shard& shard : shards) {
-    const auto status = write_shard(directory + "/" + shard.file, contents, shard, fill);
+    auto status = write_shard(fmt::format("{}/{}", directory, shard.file), contents, shard, fill);
     if (!status) return status;
   }
   if (shards.size() > 1) {
     const std::string path = directory + "/model.safetensors.index.json";
-    if (const auto status = write_text(path, index_of(contents, shards)); !status) return status;
+    if (auto status = write_text(path, index_of(contents, shards)); !status) return status;
   }
   for (const auto& [name, text] : contents.texts) {
-    if (const auto status = write_text(directory + "/" + name, text); !status) return status;
+    if (auto status = write_text(fmt::format("{}/{}", directory, name), text); !status)
+      return status;
   }
   return {};
 }

@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "model/config_fields.h"
 #include "model/random_checkpoint.h"
+#include "model/tokenizer_maker.h"
 
 namespace weft {
 namespace {
@@ -27,8 +28,7 @@ struct Preset {
 
 constexpr std::string_view kEvery = R"({
   "architectures": [], "model_type": "", "torch_dtype": "bfloat16", "hidden_act": "silu",
-  "rms_norm_eps": 1e-06, "attention_dropout": 0.0, "initializer_range": 0.02, "use_cache": true,
-  "bos_token_id": 0, "eos_token_id": 1})";
+  "rms_norm_eps": 1e-06, "attention_dropout": 0.0, "initializer_range": 0.02, "use_cache": true})";
 
 constexpr std::array kPresets = {
     Preset{kLlama, "llama",
@@ -136,10 +136,22 @@ void merge(Json& config, std::string_view fields) {
   for (const auto& [key, value] : more.items()) config[key] = value;
 }
 
+// The special tokens that make_tokenizer_json puts last: <|bos|>, <|eos|>, <|im_start|>,
+// <|im_end|>.
+void set_special_tokens(Json& config) {
+  const auto found = config.find("vocab_size");
+  if (found == config.end() || !found->is_number_integer()) return;
+  const auto vocab = found->get<int64_t>();
+  if (vocab < kSmallestMadeVocab) return;
+  if (!config.contains("bos_token_id")) config["bos_token_id"] = vocab - 4;
+  if (!config.contains("eos_token_id")) config["eos_token_id"] = {vocab - 3, vocab - 1};
+}
+
 }  // namespace
 
 std::vector<std::string> short_architecture_names() {
   std::vector<std::string> names;
+  names.reserve(kPresets.size());
   for (const Preset& preset : kPresets) names.emplace_back(preset.short_name);
   return names;
 }
@@ -182,6 +194,7 @@ Result<std::string> preset_config(Architecture architecture, std::string_view si
     }
     config[setting.key] = std::move(value);
   }
+  set_special_tokens(config);
   return config.dump(2) + "\n";
 }
 

@@ -14,6 +14,7 @@
 #include "model/checkpoint_writer.h"
 #include "model/float_formats.h"
 #include "model/tensor_names.h"
+#include "model/tokenizer_maker.h"
 
 namespace weft {
 namespace {
@@ -211,6 +212,15 @@ Result<std::string> finish_config(const RandomCheckpoint& wanted) {
   return config.dump(2) + "\n";
 }
 
+// Greedy unless asked otherwise; the tokens of config.json.
+std::string generation_config_of(const ArchitectureConfig& config) {
+  Json generation;
+  if (config.bos_token >= 0) generation["bos_token_id"] = config.bos_token;
+  generation["do_sample"] = false;
+  generation["eos_token_id"] = config.eos_tokens;
+  return generation.dump(2) + "\n";
+}
+
 }  // namespace
 
 Status write_random_checkpoint(const std::string& directory, const RandomCheckpoint& checkpoint) {
@@ -225,6 +235,11 @@ Status write_random_checkpoint(const std::string& directory, const RandomCheckpo
   contents.tensors = plan.tensors;
   contents.texts = checkpoint.texts;
   contents.texts["config.json"] = *config_text;
+  if (shape->vocab >= kSmallestMadeVocab) {
+    contents.texts.emplace("tokenizer.json", make_tokenizer_json(shape->vocab, checkpoint.seed));
+    contents.texts.emplace("tokenizer_config.json", make_tokenizer_config_json());
+  }
+  contents.texts.emplace("generation_config.json", generation_config_of(*config));
   contents.shard_bytes = checkpoint.shard_bytes;
   contents.threads = checkpoint.threads;
   return write_checkpoint(directory, contents,

@@ -44,7 +44,9 @@ struct RandomCheckpoint {
   std::map<std::string, std::string> texts;  // other files: name -> content
 };
 
-// Writes the folder; kBadInput for a config.json that does not run, or a folder that is there.
+// Writes the folder, with generation_config.json and, for a vocabulary that has room for all bytes,
+// tokenizer.json and tokenizer_config.json, unless `texts` has its own. kBadInput for a
+// config.json that does not run, or a folder that is there.
 Status write_random_checkpoint(const std::string& directory, const RandomCheckpoint& checkpoint);
 
 }  // namespace weft

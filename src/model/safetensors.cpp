@@ -52,6 +52,7 @@ constexpr std::array<NamedType, 15> kTypes = {{{"BOOL", 1},
 
 std::vector<std::string> type_names() {
   std::vector<std::string> names;
+  names.reserve(kTypes.size());
   for (const NamedType& type : kTypes) names.emplace_back(type.name);
   return names;
 }

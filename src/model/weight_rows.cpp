@@ -27,18 +27,16 @@ void convert_bf16(const std::byte* in, int64_t count, float* out) {
   }
 }
 
-// The two kinds of exponent are computed side by side and chosen without a branch.
+// Shifted into a float's place, a half is too small by 2^112, its subnormal values too. Signed
+// integers, since the oldest vector instructions compare no others.
 void convert_f16(const std::byte* in, int64_t count, float* out) {
-  constexpr uint32_t kRebias = (127 - 15) << 23;
   for (int64_t i = 0; i < count; ++i) {
-    const uint32_t half = load<uint16_t>(in + 2 * i);
-    const uint32_t magnitude = half & 0x7fff;
-    const uint32_t special = magnitude >= 0x7c00 ? kRebias : 0;  // infinity and NaN stay
-    const uint32_t normal = (magnitude << 13) + kRebias + special;
-    const uint32_t tiny =
-        std::bit_cast<uint32_t>(static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24f);
-    const uint32_t sign = (half & 0x8000) << 16;
-    out[i] = std::bit_cast<float>(sign | (magnitude < 0x0400 ? tiny : normal));
+    const int32_t half = load<uint16_t>(in + 2 * i);
+    const int32_t magnitude = half & 0x7fff;
+    const auto scaled = std::bit_cast<int32_t>(std::bit_cast<float>(magnitude << 13) * 0x1p112F);
+    const int32_t special = -static_cast<int32_t>(magnitude > 0x7bff) & 0x7f800000;
+    const auto sign = static_cast<int32_t>(static_cast<uint32_t>(half & 0x8000) << 16);
+    out[i] = std::bit_cast<float>(scaled | special | sign);
   }
 }
 
@@ -63,11 +61,11 @@ bool is_float_type(TensorType type) {
 }
 
 bool has_non_finite(const float* values, int64_t count) {
-  uint32_t largest = 0;
+  int32_t found = 0;
   for (int64_t i = 0; i < count; ++i) {
-    largest = std::max(largest, std::bit_cast<uint32_t>(values[i]) & 0x7fffffffU);
+    found |= (std::bit_cast<int32_t>(values[i]) & 0x7fffffff) > 0x7f7fffff ? 1 : 0;
   }
-  return largest >= 0x7f800000U;
+  return found != 0;
 }
 
 void convert(TensorType type, const std::byte* in, int64_t count, float* out) {
