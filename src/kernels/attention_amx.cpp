@@ -50,8 +50,18 @@ struct Product {
   }
 };
 
-// Rows [row, row + 32) and columns [16 column, 16 column + 32).
-void multiply_two_by_two(const Product& p, int64_t row, int64_t column) {
+// Two right operands that will be wanted soon, brought into the first cache.
+inline void prefetch(const Product& p, int64_t column, int64_t step) {
+  for (int64_t part = 0; part < 2; ++part) {
+    const char* from = p.right_at(column + part, step);
+    for (int64_t row = 0; row < kTileSide; ++row)
+      _mm_prefetch(from + row * p.right_stride, _MM_HINT_T0);
+  }
+}
+
+// Rows [row, row + 32) and columns [16 column, 16 column + 32). `ahead` is the column whose
+// operands come next, or -1.
+void multiply_two_by_two(const Product& p, int64_t row, int64_t column, int64_t ahead) {
   float* sums = p.sums + row * p.sum_floats + column * kTileSide;
   float* lower = sums + kTileSide * p.sum_floats;
   const int64_t stride = p.sum_floats * 4;
@@ -76,6 +86,7 @@ void multiply_two_by_two(const Product& p, int64_t row, int64_t column) {
     _tile_loadd(5, left + kTileSide * p.left_stride, p.left_stride);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
+    if (ahead >= 0) prefetch(p, ahead, step);
   }
   _tile_stored(0, sums, stride);
   _tile_stored(1, sums + kTileSide, stride);
@@ -121,12 +132,16 @@ void multiply_one_row(const Product& p, int64_t row, int64_t column) {
 
 // All rows and `columns` columns of 16, an even number.
 void multiply(const Product& p, int64_t rows, int64_t columns) {
+  asm volatile("" : : : "memory");  // GCC's tile loads do not say that they read memory
   int64_t row = 0;
   if (rows >= 2 * kTileSide) {
     configure(kTileSide);
     const int64_t end = rows / (2 * kTileSide) * (2 * kTileSide);
     for (int64_t column = 0; column < columns; column += 2) {
-      for (row = 0; row < end; row += 2 * kTileSide) multiply_two_by_two(p, row, column);
+      for (row = 0; row < end; row += 2 * kTileSide) {
+        const bool fetch = row == 0 && column + 2 < columns;
+        multiply_two_by_two(p, row, column, fetch ? column + 2 : -1);
+      }
     }
   }
   for (; row < rows; row += kTileSide) {
@@ -135,6 +150,7 @@ void multiply(const Product& p, int64_t rows, int64_t columns) {
     for (; column + 4 <= columns; column += 4) multiply_one_row<true>(p, row, column);
     for (; column < columns; column += 2) multiply_one_row<false>(p, row, column);
   }
+  asm volatile("" : : : "memory");
 }
 
 struct TileProducts {
