@@ -16,56 +16,74 @@ template <class V, class E, class Products>
 struct AttentionTile {
   using F = typename V::F;
   static constexpr int64_t kLanes = V::kLanes;
+  static constexpr int64_t kParts = kSumLanes / kLanes;
 
   static void scale_row(float* values, int64_t n, float factor) {
     const F by = V::set(factor);
     for (int64_t i = 0; i < n; i += kLanes) V::store(values + i, V::mul(V::load(values + i), by));
   }
 
-  // Scales the scores by the keys' scales, hides what the row does not see, returns the largest.
-  static float prepare_row(const KeyTile& keys, float* scores, int64_t width, int64_t seen) {
+  // Scales the scores by the keys' scales; the largest of those that the row sees.
+  static float largest_score(const KeyTile& keys, float* scores, int64_t seen) {
     const F hidden = V::set(-__builtin_inff());
-    F largest = hidden;
-    for (int64_t i = 0; i < width; i += kLanes) {
-      F score = V::load(scores + i);
-      if (keys.key_scales != nullptr) score = V::mul(score, V::load(keys.key_scales + i));
-      if (seen - i < kLanes) score = V::first(score, seen > i ? seen - i : 0, hidden);
-      V::store(scores + i, score);
-      largest = V::max(score, largest);
+    if (keys.key_scales != nullptr) {
+      for (int64_t i = 0; i < seen; i += kLanes) {
+        V::store(scores + i, V::mul(V::load(scores + i), V::load(keys.key_scales + i)));
+      }
     }
+    F largest = hidden;
+    int64_t i = 0;
+    for (; i + kLanes <= seen; i += kLanes) largest = V::max(V::load(scores + i), largest);
+    if (i < seen) largest = V::max(V::first(V::load(scores + i), seen - i, hidden), largest);
     return V::largest(largest);
   }
 
+  // Rows that saw something before: what they have is less by 2^(before - largest).
+  static void rescale_row(const QueryTile& queries, int64_t row, float before, float largest) {
+    float factor[kLanes];
+    V::store(factor, exp2_of<V, 5>(V::set(before - largest)));
+    scale_row(queries.state.sums + row * kSumLanes, kSumLanes, factor[0]);
+    scale_row(queries.state.out + row * queries.value_dims, queries.value_dims, factor[0]);
+  }
+
   static void weigh_row(const KeyTile& keys, const QueryTile& queries, int64_t row, int64_t seen) {
-    const int64_t width = keys.steps * kStepKeys;
     float* scores = queries.scores + row * kTileKeys;
     auto* weights = static_cast<typename E::T*>(queries.weights) + row * kTileKeys;
     const float before = queries.state.max[row];
-    const float here = prepare_row(keys, scores, width, seen);
+    const float here = largest_score(keys, scores, seen);
     const float largest = here > before ? here : before;
-    queries.state.max[row] = largest;
-    float* lanes = queries.state.sums + row * kSumLanes;
     if (largest != before) {
-      float factor[kLanes];
-      V::store(factor, exp2_of<V>(V::set(before - largest)));
-      scale_row(lanes, kSumLanes, factor[0]);
-      scale_row(queries.state.out + row * queries.value_dims, queries.value_dims, factor[0]);
+      queries.state.max[row] = largest;
+      if (before != -__builtin_inff()) rescale_row(queries, row, before, largest);
     }
-    F sums[kSumLanes / kLanes];
-    for (int64_t part = 0; part < kSumLanes / kLanes; ++part) {
-      sums[part] = V::load(lanes + part * kLanes);
-    }
+    float* lanes = queries.state.sums + row * kSumLanes;
+    F sums[kParts];
+    for (int64_t part = 0; part < kParts; ++part) sums[part] = V::load(lanes + part * kLanes);
     const F by = V::set(largest);
-    for (int64_t i = 0; i < width; i += kLanes) {
-      F weight = exp2_of<V>(V::sub(V::load(scores + i), by));
-      F& sum = sums[i / kLanes % (kSumLanes / kLanes)];
-      sum = V::add(sum, weight);
-      if (keys.value_scales != nullptr) weight = V::mul(weight, V::load(keys.value_scales + i));
-      E::store(weights + i, weight);
+    int64_t i = 0;
+    for (; i + kSumLanes <= seen; i += kSumLanes) {
+      for (int64_t part = 0; part < kParts; ++part) {
+        const int64_t at = i + part * kLanes;
+        const F weight = exp2_of<V, E::kExp2Degree>(V::sub(V::load(scores + at), by));
+        sums[part] = V::add(sums[part], weight);
+        store_weight(keys, at, weight, weights);
+      }
     }
-    for (int64_t part = 0; part < kSumLanes / kLanes; ++part) {
-      V::store(lanes + part * kLanes, sums[part]);
+    for (int64_t part = 0; i < seen && part < kParts; ++part) {
+      const int64_t at = i + part * kLanes;
+      F weight = exp2_of<V, E::kExp2Degree>(V::sub(V::load(scores + at), by));
+      weight = V::first(weight, seen > at ? seen - at : 0, V::set(0.0F));
+      sums[part] = V::add(sums[part], weight);
+      store_weight(keys, at, weight, weights);
     }
+    if (i < seen) i += kSumLanes;
+    for (; i < keys.steps * kStepKeys; i += kLanes) E::store(weights + i, V::set(0.0F));
+    for (int64_t part = 0; part < kParts; ++part) V::store(lanes + part * kLanes, sums[part]);
+  }
+
+  static void store_weight(const KeyTile& keys, int64_t at, F weight, typename E::T* weights) {
+    if (keys.value_scales != nullptr) weight = V::mul(weight, V::load(keys.value_scales + at));
+    E::store(weights + at, weight);
   }
 
   static void run(const KeyTile& keys, const QueryTile& queries) {
@@ -104,8 +122,9 @@ struct AttentionEdges {
       if (part.max[row] == nothing) continue;
       const float before = total.max[row];
       const float largest = part.max[row] > before ? part.max[row] : before;
-      const F keep = exp2_of<V>(V::set(before - largest));
-      const F take = exp2_of<V>(V::set(part.max[row] - largest));
+      const F none = V::set(0.0F);
+      const F keep = before == nothing ? none : exp2_of<V, 5>(V::set(before - largest));
+      const F take = exp2_of<V, 5>(V::set(part.max[row] - largest));
       total.max[row] = largest;
       merge_values(total.sums + row * kSumLanes, part.sums + row * kSumLanes, kSumLanes, keep,
                    take);
@@ -121,6 +140,16 @@ struct AttentionEdges {
     int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes) V::store(out + i, V::mul(V::load(values + i), factor));
     if (i < n) V::store_first(out + i, V::mul(V::load_first(values + i, n - i), factor), n - i);
+  }
+
+  static void scale_bf16(const float* from, int64_t n, float scale, int64_t padded, uint16_t* to) {
+    const F by = V::set(scale);
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) V::store_bf16(to + i, V::mul(V::load(from + i), by));
+    for (; i < padded; i += kLanes) {
+      const F rest = i < n ? V::load_first(from + i, n - i) : V::set(0.0F);
+      V::store_bf16(to + i, V::mul(rest, by));
+    }
   }
 
   static void unpack(const int8_t* from, int64_t n, uint16_t* to) {
@@ -146,6 +175,7 @@ struct AttentionEdges {
             AttentionTile<V, Bf16Elements<V>, VectorProducts<V, Bf16Elements<V>>>::run,
             merge,
             finish,
+            scale_bf16,
             unpack,
             values_of_keys,
             nothing,

@@ -16,6 +16,7 @@ struct Bf16Elements {
   using T = uint16_t;
   using Q = uint32_t;
   static constexpr int64_t kPer = 2;
+  static constexpr int kExp2Degree = 4;  // weights are rounded to 2^-9
   static typename V::F add_products(typename V::F sum, const T* from, Q q) {
     return V::add_products(sum, from, q);
   }
@@ -27,6 +28,7 @@ struct F32Elements {
   using T = float;
   using Q = float;
   static constexpr int64_t kPer = 1;
+  static constexpr int kExp2Degree = 5;
   static typename V::F add_products(typename V::F sum, const T* from, Q q) {
     return V::fma(V::load(from), V::set(q), sum);
   }

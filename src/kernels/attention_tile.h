@@ -52,6 +52,8 @@ struct AttentionKernels {
                 int64_t value_dims);
   // out[i] = values[i] / total of sums[0, 16).
   void (*finish)(const float* values, const float* sums, int64_t n, float* out);
+  // Queries [n] times scale; as BF16, then zeros up to `padded`, a multiple of 32.
+  void (*scale_bf16)(const float* from, int64_t n, float scale, int64_t padded, uint16_t* to);
   // INT8 as BF16, exactly; n is a multiple of 32.
   void (*unpack)(const int8_t* from, int64_t n, uint16_t* to);
   // Values [16 pairs][dims][2] of 32 tokens out of two groups of BF16 keys, of which only the first

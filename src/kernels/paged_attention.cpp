@@ -193,8 +193,7 @@ void PagedAttention::Impl::load_row(const float* from, int64_t n, int64_t at, Be
     return;
   }
   uint16_t* to = reinterpret_cast<uint16_t*>(bench.q.data()) + at;
-  for (int64_t i = 0; i < n; ++i) to[i] = bf16_of(from[i] * scale_);
-  std::fill(to + n, to + KvLayout::pad(n), uint16_t{0});
+  kernels_.scale_bf16(from, n, scale_, KvLayout::pad(n), to);
 }
 
 void PagedAttention::Impl::load_queries(const Piece& piece, Bench& bench) const {
