@@ -17,7 +17,7 @@ std::vector<float> frequencies(const CpuModel& model) {
   return {exact.begin(), exact.end()};
 }
 
-GateConfig gate_config(const ModelShape& shape, const RouterConfig& router) {
+GateConfig gate_config(const ModelShape& shape, const ExpertRouterConfig& router) {
   GateConfig gate;
   gate.experts = shape.experts;
   gate.top_k = shape.experts_per_token;
@@ -27,8 +27,8 @@ GateConfig gate_config(const ModelShape& shape, const RouterConfig& router) {
     gate.groups = shape.expert_groups;
     gate.top_groups = shape.expert_groups_per_token;
   }
-  gate.group_score = router.method == RouterMethod::kGroupLimitedBiased ? GroupScore::kBestTwo
-                                                                        : GroupScore::kBest;
+  gate.group_score =
+      router.method == RouterMethod::kGroupLimitedBiased ? GroupScore::kBestTwo : GroupScore::kBest;
   gate.normalize = router.normalizes;
   gate.scale = static_cast<float>(router.scale);
   return gate;
@@ -38,19 +38,18 @@ size_t product(int64_t a, int64_t b) { return static_cast<size_t>(a * b); }
 
 // Of a layer's first products, the widest.
 int64_t widest(const ModelShape& shape, bool is_mla) {
-  const int64_t queries = int64_t{shape.heads} * (is_mla ? shape.nope_dim + shape.rope_dim
-                                                         : shape.head_dim);
+  const int64_t queries =
+      int64_t{shape.heads} * (is_mla ? shape.nope_dim + shape.rope_dim : shape.head_dim);
   const int64_t latent = std::max<int64_t>(queries, shape.q_lora) + shape.kv_lora + shape.rope_dim;
   const int64_t gqa = queries + int64_t{2} * shape.kv_heads * shape.head_dim;
-  const int64_t ffn = std::max<int64_t>(shape.dense_ffn,
-                                        int64_t{shape.shared_experts} * shape.expert_ffn);
+  const int64_t ffn =
+      std::max<int64_t>(shape.dense_ffn, int64_t{shape.shared_experts} * shape.expert_ffn);
   return std::max({is_mla ? latent : gqa, 2 * ffn, int64_t{2} * shape.hidden});
 }
 
 }  // namespace
 
-Forward::Forward(const CpuModel& model, const ForwardLimits& limits, KvMemory& kv,
-                 Workers& workers)
+Forward::Forward(const CpuModel& model, const ForwardLimits& limits, KvMemory& kv, Workers& workers)
     : model_(model),
       shape_(model.shape()),
       config_(model.architecture()),
@@ -66,11 +65,11 @@ Forward::Forward(const CpuModel& model, const ForwardLimits& limits, KvMemory& k
       hidden_(model.has_mtp() ? x_.size() : 0),
       wide_(product(limits.tokens, widest(shape_, config_.is_mla()))),
       logits_(product(limits.logit_rows, shape_.vocab)),
-      attention_(kv.layout(), shape_.heads,
-                 static_cast<float>(attention_scale(shape_, config_)), isa_, workers) {
+      attention_(kv.layout(), shape_.heads, static_cast<float>(attention_scale(shape_, config_)),
+                 isa_, workers) {
   const bool mla = config_.is_mla();
-  const int64_t queries = int64_t{shape_.heads} * (mla ? shape_.nope_dim + shape_.rope_dim
-                                                       : shape_.head_dim);
+  const int64_t queries =
+      int64_t{shape_.heads} * (mla ? shape_.nope_dim + shape_.rope_dim : shape_.head_dim);
   const int64_t values = int64_t{shape_.heads} * (mla ? shape_.v_dim : shape_.head_dim);
   heads_.resize(product(limits.tokens, std::max(queries, values)));
   if (mla) {
@@ -124,13 +123,18 @@ void Forward::embed(std::span<const ForwardPart> parts, float* out, int64_t stri
   }
 }
 
-void Forward::norm_rows(const float* x, int64_t stride, int64_t rows, int64_t width,
-                        const std::vector<float>& weight, float* out, int64_t out_stride) {
-  const auto eps = static_cast<float>(config_.rms_norm_eps);
-  for_rows(rows, [&](Range r) {
+void Forward::norm_rows(const float* x, int64_t stride, int64_t width,
+                        const std::vector<float>& weight, float eps, float* out,
+                        int64_t out_stride) {
+  for_rows(rows_, [&](Range r) {
     kernels_.rms_norm(x + r.begin * stride, stride, r.size(), width, weight.data(), eps,
                       out + r.begin * out_stride, out_stride);
   });
+}
+
+void Forward::norm_hidden(const float* x, const std::vector<float>& weight, float* out) {
+  norm_rows(x, hidden_width_, hidden_width_, weight, static_cast<float>(config_.rms_norm_eps), out,
+            hidden_width_);
 }
 
 void Forward::run(std::span<const ForwardPart> parts) {
@@ -139,19 +143,16 @@ void Forward::run(std::span<const ForwardPart> parts) {
   const ModelWeights& weights = model_.weights();
   for (size_t l = 0; l < weights.layers.size(); ++l) layer(weights.layers[l], static_cast<int>(l));
   if (!hidden_.empty()) {
-    norm_rows(x_.data(), hidden_width_, rows_, hidden_width_, weights.final_norm, hidden_.data(),
-              hidden_width_);
+    norm_hidden(x_.data(), weights.final_norm, hidden_.data());
   }
   head(parts, weights.final_norm);
 }
 
 void Forward::layer(const LayerWeights& weights, int kv_layer) {
-  norm_rows(x_.data(), hidden_width_, rows_, hidden_width_, weights.attention_norm, normed_.data(),
-            hidden_width_);
+  norm_hidden(x_.data(), weights.attention_norm, normed_.data());
   std::visit([&](const auto& attention) { this->attention(attention, kv_layer); },
              weights.attention);
-  norm_rows(x_.data(), hidden_width_, rows_, hidden_width_, weights.ffn_norm, normed_.data(),
-            hidden_width_);
+  norm_hidden(x_.data(), weights.ffn_norm, normed_.data());
   std::visit([&](const auto& ffn) { this->ffn(ffn); }, weights.ffn);
 }
 
@@ -206,8 +207,7 @@ void Forward::head(std::span<const ForwardPart> parts, const std::vector<float>&
 
 std::span<float> Forward::logits(int64_t row) {
   CHECK(row < logit_rows_, "a row that was asked for");
-  return std::span(logits_).subspan(product(row, shape_.vocab),
-                                    static_cast<size_t>(shape_.vocab));
+  return std::span(logits_).subspan(product(row, shape_.vocab), static_cast<size_t>(shape_.vocab));
 }
 
 void Forward::run_mtp(std::span<const ForwardPart> parts, std::span<const int64_t> first_rows) {
@@ -216,9 +216,8 @@ void Forward::run_mtp(std::span<const ForwardPart> parts, std::span<const int64_
   // [embedding, hidden state], each normed, in wide_.
   const int64_t width = 2 * hidden_width_;
   embed(parts, wide_.data(), width);
-  norm_rows(wide_.data(), width, rows_, hidden_width_, weights.embedding_norm, wide_.data(),
-            width);
   const auto eps = static_cast<float>(config_.rms_norm_eps);
+  norm_rows(wide_.data(), width, hidden_width_, weights.embedding_norm, eps, wide_.data(), width);
   int64_t row = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
     const auto tokens = static_cast<int64_t>(parts[i].tokens.size());

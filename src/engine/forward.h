@@ -21,8 +21,8 @@ namespace weft {
 // Tokens of one sequence at positions [context, context + tokens.size()).
 struct ForwardPart {
   std::span<const int32_t> tokens;
-  int64_t context = 0;             // tokens before, whose KV is in place
-  int64_t logit_rows = 0;          // how many of the last tokens' logits are wanted
+  int64_t context = 0;              // tokens before, whose KV is in place
+  int64_t logit_rows = 0;           // how many of the last tokens' logits are wanted
   std::span<const uint32_t> table;  // blocks that hold context + tokens.size() tokens
 };
 
@@ -65,8 +65,9 @@ class Forward {
   void combine_experts();
   void project(const Linear& linear, const float* x, int64_t stride, float* y, int64_t y_stride);
   void project_into_x(const Linear& linear, const Activations& x);
-  void norm_rows(const float* x, int64_t stride, int64_t rows, int64_t width,
-                 const std::vector<float>& weight, float* out, int64_t out_stride);
+  void norm_rows(const float* x, int64_t stride, int64_t width, const std::vector<float>& weight,
+                 float eps, float* out, int64_t out_stride);
+  void norm_hidden(const float* x, const std::vector<float>& weight, float* out);
   void head(std::span<const ForwardPart> parts, const std::vector<float>& norm);
   // work(range) on every thread that gets any of the rows.
   template <class Work>
@@ -94,12 +95,12 @@ class Forward {
   std::vector<const float*> angles_;  // by row
   int64_t logit_rows_ = 0;
 
-  std::vector<float> x_;       // residual [rows][hidden]
-  std::vector<float> normed_;  // [rows][hidden]
-  std::vector<float> hidden_;  // with an MTP module: what the last pass ended in [rows][hidden]
-  std::vector<float> wide_;    // what a layer's first product gives [rows][widest]
-  std::vector<float> heads_;   // [rows][heads of any width]
-  std::vector<float> latent_;  // MLA: queries, then results [rows][heads][kv_lora]
+  std::vector<float> x_;           // residual [rows][hidden]
+  std::vector<float> normed_;      // [rows][hidden]
+  std::vector<float> hidden_;      // with an MTP module: what the last pass ended in [rows][hidden]
+  std::vector<float> wide_;        // what a layer's first product gives [rows][widest]
+  std::vector<float> heads_;       // [rows][heads of any width]
+  std::vector<float> latent_;      // MLA: queries, then results [rows][heads][kv_lora]
   std::vector<float> query_nope_;  // MLA: [rows][heads][nope]
   std::vector<float> query_rope_;  // MLA: [rows][heads][rope]
   std::vector<float> logits_;

@@ -8,6 +8,10 @@ namespace weft {
 
 namespace {
 
+// Of the norms inside latent attention, whatever config.json says of the others: so it is in the
+// published implementation of these models.
+constexpr float kLatentEps = 1e-6F;
+
 void rotate(const Elementwise& kernels, const RopeTable& rope, float* x, int64_t stride,
             int64_t rows, int64_t heads, int64_t head_stride, const float* const* angles) {
   const auto turn =
@@ -36,9 +40,10 @@ void Forward::attention(const GqaWeights& weights, int kv_layer) {
   });
   const KvRows rows = {wide_.data() + queries, width, wide_.data() + queries + keys, width};
   write_kv(kv_.layout(), kv_.layer(kv_layer), sequences_, rows, kernels_, workers_);
-  attention_.run(kv_.layer(kv_layer), sequences_,
-                 {.q = wide_.data(), .q_stride = width, .out = heads_.data(), .out_stride = queries},
-                 workers_);
+  attention_.run(
+      kv_.layer(kv_layer), sequences_,
+      {.q = wide_.data(), .q_stride = width, .out = heads_.data(), .out_stride = queries},
+      workers_);
   rounded_wide_.set(heads_.data(), rows_, queries, queries, weights.output.matrix.format(), isa_,
                     workers_);
   project_into_x(weights.output, rounded_wide_);
@@ -66,12 +71,11 @@ void Forward::attention(const MlaWeights& weights, int kv_layer) {
   const int64_t head = shape_.nope_dim + shape_.rope_dim;
   const int64_t first = shape_.q_lora > 0 ? shape_.q_lora : heads * head;
   const int64_t width = first + shape_.kv_lora + shape_.rope_dim;
-  const auto eps = static_cast<float>(config_.rms_norm_eps);
   project(weights.down, normed_.data(), hidden_width_, wide_.data(), width);
   float* queries = wide_.data();
   int64_t stride = width;
   if (shape_.q_lora > 0) {
-    norm_rows(wide_.data(), width, rows_, shape_.q_lora, weights.q_norm, wide_.data(), width);
+    norm_rows(wide_.data(), width, shape_.q_lora, weights.q_norm, kLatentEps, wide_.data(), width);
     project(weights.q_up, wide_.data(), width, heads_.data(), heads * head);
     queries = heads_.data();
     stride = heads * head;
@@ -82,7 +86,7 @@ void Forward::attention(const MlaWeights& weights, int kv_layer) {
   for_rows(rows_, [&](Range r) {
     const float* const* angles = angles_.data() + r.begin;
     float* row = latent + r.begin * width;
-    kernels_.rms_norm(row, width, r.size(), shape_.kv_lora, weights.kv_norm.data(), eps, row,
+    kernels_.rms_norm(row, width, r.size(), shape_.kv_lora, weights.kv_norm.data(), kLatentEps, row,
                       width);
     rotate(kernels_, rope_, key_rope + r.begin * width, width, r.size(), 1, shape_.rope_dim,
            angles);

@@ -17,8 +17,7 @@ void Forward::ffn(const MoeWeights& weights) {
   multiply_experts(expert_rows_, rounded_, expert_wide_.data(), 2 * width, false, workers_);
   rounded_wide_.silu_mul_set(expert_wide_.data(), slots, width, 2 * width, format, isa_, workers_);
   lay_out_experts(weights, false);
-  multiply_experts(expert_rows_, rounded_wide_, expert_out_.data(), hidden_width_, false,
-                   workers_);
+  multiply_experts(expert_rows_, rounded_wide_, expert_out_.data(), hidden_width_, false, workers_);
   combine_experts();
 }
 
@@ -63,8 +62,8 @@ void Forward::lay_out_experts(const MoeWeights& weights, bool gate_up) {
     CHECK(expert.gate_up.bias.empty() && expert.down.bias.empty(), "experts have no biases");
     const auto slots = std::span<const int32_t>(slots_).subspan(first, count);
     const auto tokens = std::span<const int32_t>(sources_).subspan(first, count);
-    expert_rows_.push_back({gate_up ? &expert.gate_up.matrix : &expert.down.matrix,
-                            gate_up ? tokens : slots, slots});
+    expert_rows_.push_back(
+        {gate_up ? &expert.gate_up.matrix : &expert.down.matrix, gate_up ? tokens : slots, slots});
   }
 }
 

@@ -10,8 +10,7 @@ namespace weft {
 namespace {
 
 KvLayout layout_of(const CpuModel& model, const EngineInstanceConfig& config) {
-  auto layout =
-      kv_layout(model.shape(), model.architecture(), config.block_tokens, config.kv);
+  auto layout = kv_layout(model.shape(), model.architecture(), config.block_tokens, config.kv);
   CHECK(layout.ok(), "the block size was checked when it was read");
   return *layout;
 }
@@ -120,8 +119,7 @@ void EngineInstance::draft(std::span<EnginePart> parts) {
     const auto& tokens = part.sequence->tokens;
     const auto known = static_cast<int64_t>(tokens.size()) - part.context;
     const int64_t rows = std::min(part.tokens, known - 1);
-    const bool ended =
-        part.output.end || part.sequence->generated() >= part.sequence->max_output;
+    const bool ended = part.output.end || part.sequence->generated() >= part.sequence->max_output;
     const auto table = std::span<const uint32_t>(tables_).subspan(block, part.table.size());
     if (rows > 0 && !ended) {
       const auto next = std::span(tokens).subspan(static_cast<size_t>(part.context + 1),
@@ -153,8 +151,8 @@ void EngineInstance::take_drafts() {
     const std::span<float> logits = forward_.logits(logit_row++);
     const auto& kernels = elementwise(model_.isa());
     sequence.drafts.reserve(static_cast<size_t>(config_.draft_tokens));
-    sequence.drafts.push_back(static_cast<int32_t>(
-        kernels.argmax(logits.data(), static_cast<int64_t>(logits.size()))));
+    sequence.drafts.push_back(
+        static_cast<int32_t>(kernels.argmax(logits.data(), static_cast<int64_t>(logits.size()))));
     part.context += tokens;
     part.tokens = std::span(sequence.drafts).last(1);
     forward_parts_[kept] = part;

@@ -65,8 +65,8 @@ class EngineInstance {
   Forward forward_;
   Sampler sampler_;
   std::vector<ForwardPart> forward_parts_;
-  std::vector<int32_t> tokens_;    // of the step, part after part
-  std::vector<uint32_t> tables_;   // the same of blocks
+  std::vector<int32_t> tokens_;           // of the step, part after part
+  std::vector<uint32_t> tables_;          // the same of blocks
   std::vector<TokenSequence*> drafting_;  // by forward part
   std::vector<int64_t> first_rows_;       // by forward part: of the hidden states it goes on from
 };

@@ -55,8 +55,8 @@ double worst_error(const CpuModel& model, KvFormat kv, const Reference& referenc
     const auto logits = all_logits(model, kv, tokens, 64);
     for (const ReferenceLogits& expected : reference.logits) {
       if (expected.prompt != p) continue;
-      worst = std::max(worst, relative_error(logits[static_cast<size_t>(expected.position)],
-                                             expected.values));
+      worst = std::max(
+          worst, relative_error(logits[static_cast<size_t>(expected.position)], expected.values));
     }
   }
   return worst;

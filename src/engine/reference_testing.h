@@ -87,8 +87,7 @@ inline Reference read_reference(const std::string& name) {
 class TemporaryFolder {
  public:
   explicit TemporaryFolder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() /
-              (name + "_" + std::to_string(getpid()))) {
+      : path_(std::filesystem::temp_directory_path() / (name + "_" + std::to_string(getpid()))) {
     std::filesystem::remove_all(path_);
   }
   ~TemporaryFolder() { std::filesystem::remove_all(path_); }

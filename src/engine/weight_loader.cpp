@@ -177,18 +177,17 @@ FfnWeights WeightLoader::ffn(const std::string& prefix, int64_t width) {
 
 MoeWeights WeightLoader::moe(const std::string& prefix) {
   MoeWeights out;
-  out.router = linear({{{prefix + ".gate", shape_.experts}}}, shape_.hidden, WeightFormat::kF32)
-                   .matrix;
+  out.router =
+      linear({{{prefix + ".gate", shape_.experts}}}, shape_.hidden, WeightFormat::kF32).matrix;
   if (config_.router.method == RouterMethod::kGroupLimitedBiased) {
     out.router_bias = vector(prefix + ".gate.e_score_correction_bias", shape_.experts);
   }
   for (int expert = 0; expert < shape_.experts && !error_; ++expert) {
-    out.experts.push_back(
-        ffn(prefix + ".experts." + std::to_string(expert), shape_.expert_ffn));
+    out.experts.push_back(ffn(prefix + ".experts." + std::to_string(expert), shape_.expert_ffn));
   }
   if (shape_.shared_experts > 0) {
-    out.shared = ffn(prefix + ".shared_experts",
-                     int64_t{shape_.shared_experts} * shape_.expert_ffn);
+    out.shared =
+        ffn(prefix + ".shared_experts", int64_t{shape_.shared_experts} * shape_.expert_ffn);
   }
   return out;
 }

@@ -153,7 +153,7 @@ void check_groups(ConfigFields& fields, const ModelShape& shape, int least_per_g
   }
 }
 
-void read_v2_router(ConfigFields& fields, const ModelShape& shape, RouterConfig& router) {
+void read_v2_router(ConfigFields& fields, const ModelShape& shape, ExpertRouterConfig& router) {
   expect_text(fields, "scoring_func", "softmax");
   const std::string method = fields.text("topk_method", "greedy");
   if (method == "group_limited_greedy") {
@@ -170,7 +170,7 @@ void read_v2_router(ConfigFields& fields, const ModelShape& shape, RouterConfig&
   router.scale = fields.number("routed_scaling_factor", 1, 0, kHuge);
 }
 
-void read_v3_router(ConfigFields& fields, const ModelShape& shape, RouterConfig& router) {
+void read_v3_router(ConfigFields& fields, const ModelShape& shape, ExpertRouterConfig& router) {
   expect_text(fields, "scoring_func", "sigmoid");
   expect_text(fields, "topk_method", "noaux_tc");
   check_groups(fields, shape, 2);

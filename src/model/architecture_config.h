@@ -62,13 +62,13 @@ enum class RouterMethod {
 };
 
 // Number of experts and groups, and how many a token uses: ModelShape.
-struct RouterConfig {
+struct ExpertRouterConfig {
   RouterScoring scoring = RouterScoring::kSoftmax;
   RouterMethod method = RouterMethod::kGreedy;
   bool normalizes = false;  // chosen weights are divided by their sum (V3: plus 1e-20)
   double scale = 1;         // then multiplied by this. V2 as published: not if `normalizes`
 
-  bool operator==(const RouterConfig&) const = default;
+  bool operator==(const ExpertRouterConfig&) const = default;
 };
 
 struct ArchitectureConfig {
@@ -83,7 +83,7 @@ struct ArchitectureConfig {
   // One entry for each of ModelShape::layers: whether its FFN is a mixture of experts. MTP layers
   // are like the last one.
   std::vector<bool> moe_layers;
-  RouterConfig router;
+  ExpertRouterConfig router;
   // FP8 checkpoints (quantization_config): the blocks of the scales.
   std::optional<ScaleBlocks> fp8;
   int64_t bos_token = -1;  // -1: none

@@ -154,13 +154,13 @@ TEST(ArchitectureConfig, RopeThatIsNotUnderstoodIsRefused) {
 TEST(ArchitectureConfig, Routers) {
   EXPECT_TRUE(config_of(kQwen3Moe).router.normalizes);
   EXPECT_EQ(config_of(kQwen3Moe).router.scoring, RouterScoring::kSoftmax);
-  const RouterConfig v2 = config_of(kDeepseekV2).router;
+  const ExpertRouterConfig v2 = config_of(kDeepseekV2).router;
   EXPECT_EQ(v2.method, RouterMethod::kGroupLimited);
   EXPECT_FALSE(v2.normalizes);
   EXPECT_EQ(v2.scale, 2);
   EXPECT_EQ(config_of(kDeepseekV2, {{"topk_method", R"("greedy")"}}).router.method,
             RouterMethod::kGreedy);
-  const RouterConfig v3 = config_of(kDeepseekV3).router;
+  const ExpertRouterConfig v3 = config_of(kDeepseekV3).router;
   EXPECT_EQ(v3.method, RouterMethod::kGroupLimitedBiased);
   EXPECT_EQ(v3.scoring, RouterScoring::kSigmoid);
   EXPECT_TRUE(v3.normalizes);

@@ -9,11 +9,7 @@ namespace weft {
 
 CpuDevice::CpuDevice(Loop& loop, const CpuModel& model, TokenBook& book,
                      const EngineInstanceConfig& config)
-    : loop_(loop),
-      model_(model),
-      book_(book),
-      config_(config),
-      thread_([this] { compute(); }) {}
+    : loop_(loop), model_(model), book_(book), config_(config), thread_([this] { compute(); }) {}
 
 CpuDevice::~CpuDevice() {
   {
