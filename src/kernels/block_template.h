@@ -66,7 +66,8 @@ struct BlockSums {
 };
 
 template <class Op, int R>
-void multiply_rows(const BlockJob& job, const std::byte* rows, std::byte* out) {
+__attribute__((noinline)) void multiply_rows(const BlockJob& job, const std::byte* rows,
+                                             std::byte* out) {
   using Sums = BlockSums<Op, R>;
   Sums sums;
   sums.begin(job, out);
