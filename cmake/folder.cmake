@@ -59,9 +59,6 @@ function(weft_instruction_sets)
     list(APPEND avx512 -Wno-uninitialized)  # false alarms in GCC's own headers
     list(APPEND amx -Wno-uninitialized)
   endif()
-  if(CMAKE_CXX_COMPILER_ID STREQUAL Clang AND WEFT_SANITIZE MATCHES undefined)
-    list(APPEND avx512 -fno-sanitize=undefined)  # Clang 16 crashes over it; addresses are checked
-  endif()
   foreach(set avx2 avx512 amx)
     set(files ${ARGN})
     list(FILTER files INCLUDE REGEX "_${set}\\.cpp$")

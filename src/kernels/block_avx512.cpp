@@ -50,7 +50,9 @@ struct F32Op : FloatSums {
 
 struct Bf16Op : FloatSums {
   static WEFT_INLINE void add(Sum& s, const Line& w, const X& x) {
-    s = _mm512_dpbf16_ps(s, reinterpret_cast<__m512bh>(w), reinterpret_cast<__m512bh>(x));
+    __m512i moved = x;
+    asm("" : "+v"(moved));  // Clang 16 crashes over a broadcast that it would fold into this
+    s = _mm512_dpbf16_ps(s, reinterpret_cast<__m512bh>(w), reinterpret_cast<__m512bh>(moved));
   }
 };
 
