@@ -13,7 +13,7 @@
 namespace weft {
 namespace {
 
-constexpr int kFewRows = 4;           // of INT4, that AVX-512 computes
+constexpr int kFewRows = 8;           // of INT4, that AVX-512 computes
 constexpr int64_t kSumsStride = 128;  // bytes of a row of sums
 
 struct alignas(64) TileConfig {

@@ -1,4 +1,4 @@
-// Block kernels for AVX-512 with VNNI and BF16: up to 12 rows at a time, a line is a vector.
+// Block kernels for AVX-512 with VNNI and BF16: up to 8 rows at a time, a line is a vector.
 #include "kernels/block_kernels.h"
 
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__) && defined(__AVX512BW__)
@@ -12,7 +12,7 @@
 namespace weft {
 namespace {
 
-constexpr int kMostRows = 12;             // 24 vectors of sums
+constexpr int kMostRows = 8;              // 16 vectors of sums
 constexpr int64_t kPrefetchAhead = 4096;  // bytes of a panel, for a CPU that does not run ahead
 
 WEFT_INLINE int32_t four_bytes(const std::byte* from) {
@@ -50,7 +50,9 @@ struct F32Op : FloatSums {
 
 struct Bf16Op : FloatSums {
   static WEFT_INLINE void add(Sum& s, const Line& w, const X& x) {
-    s = _mm512_dpbf16_ps(s, reinterpret_cast<__m512bh>(w), reinterpret_cast<__m512bh>(x));
+    __m512i moved = x;
+    asm("" : "+v"(moved));  // Clang 16 crashes over a broadcast that it would fold into this
+    s = _mm512_dpbf16_ps(s, reinterpret_cast<__m512bh>(w), reinterpret_cast<__m512bh>(moved));
   }
 };
 
@@ -76,7 +78,8 @@ struct Avx512;
 
 // INT4 without a detour through memory.
 template <class Op, int R>
-void multiply_int4_rows(const BlockJob& job, const std::byte* rows, std::byte* out) {
+__attribute__((noinline)) void multiply_int4_rows(const BlockJob& job, const std::byte* rows,
+                                                  std::byte* out) {
   BlockSums<Op, R> sums;
   sums.begin(job, out);
   const std::byte* chunk = job.panel;

@@ -73,7 +73,7 @@ namespace detail {
 [[nodiscard]] const BlockKernels* avx2_blocks();
 [[nodiscard]] const BlockKernels* avx512_blocks();
 [[nodiscard]] const BlockKernels* amx_blocks();
-// INT4 by AVX-512 for at most 12 rows of signed x.
+// INT4 by AVX-512 for at most 8 rows of signed x.
 void avx512_int4_few_rows(const BlockJob& job);
 [[nodiscard]] const RowKernels* portable_rows();
 [[nodiscard]] const RowKernels* avx2_rows();

@@ -1,10 +1,6 @@
 // The loop of all block kernels but AMX's: sums of R rows by 32 columns stay in registers while the
 // panel's lines pass by. An Op says what one line adds. For the files of instruction sets only: an
 // Op lies in an unnamed namespace, so that no code of one set is taken for another's.
-//
-// Op: Sum, one vector of sums; Line, one vector of weights; X, four bytes of x in every lane;
-// kParts, vectors per line of 64 bytes; kMovedX, whether sums begin with job.start; load_sum,
-// store_sum, zero, load_line, load_x, add.
 #pragma once
 
 #include <utility>
@@ -12,6 +8,10 @@
 #include "kernels/block_kernels.h"
 
 #define WEFT_INLINE inline __attribute__((always_inline))
+
+// Op: Sum, one vector of sums; Line, one vector of weights; X, four bytes of x in every lane;
+// kParts, vectors per line of 64 bytes; kMovedX, whether sums begin with job.start; load_sum,
+// store_sum, zero, load_line, load_x, add.
 
 namespace weft {
 
@@ -66,7 +66,8 @@ struct BlockSums {
 };
 
 template <class Op, int R>
-void multiply_rows(const BlockJob& job, const std::byte* rows, std::byte* out) {
+__attribute__((noinline)) void multiply_rows(const BlockJob& job, const std::byte* rows,
+                                             std::byte* out) {
   using Sums = BlockSums<Op, R>;
   Sums sums;
   sums.begin(job, out);

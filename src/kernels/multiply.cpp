@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kJobRows = 32;
 constexpr int64_t kColumns = PackedMatrix::kPanelColumns;
-constexpr int64_t kStepsPerPart = 16;            // 32 KiB of a panel
+constexpr int64_t kStepsPerPart = 8;             // 16 KiB of a panel, and as much of x
 constexpr int64_t kLargestX = int64_t{1} << 20;  // bytes of x that a piece reads again and again
 constexpr int64_t kMostRows = 512;
 constexpr int64_t kPrefetchAhead = 8192;  // bytes of a panel

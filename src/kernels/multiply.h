@@ -1,11 +1,4 @@
 // y = x W^T over packed weights, alone or for the experts of a mixture.
-//
-// A row of y depends on its row of x and on W alone: not on the other rows, their number, the
-// number of threads, or which of these functions computed it; bit for bit, on one instruction set.
-// (INT8 and INT4: on all of them.) For each element of y, products are summed along k in one fixed
-// order.
-//
-// Bounds. Few rows: reading the weights once. Many rows: the instruction set's products per cycle.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +10,16 @@
 
 namespace weft {
 
+// A row of y depends on its row of x and on W alone: not on the other rows, their number, the
+// number of threads, or which of these functions computed it; bit for bit, on one instruction set.
+// (INT8 and INT4: on all of them.) For each element of y, products are summed along k in one fixed
+// order.
+//
+// Bounds. Few rows: reading the weights once. Many rows: the instruction set's products per cycle.
+
 // y[i][0 .. n) = (or += with `accumulate`) row i of x times w, for each row of x; rows of y are
-// `stride` floats apart. Requires that x was set for w's format, with the same k.
+// `stride` floats apart; fastest where y and stride are multiples of 64 bytes. Requires that x was
+// set for w's format, with the same k.
 void multiply(const PackedMatrix& w, const Activations& x, float* y, int64_t stride,
               bool accumulate, Workers& workers);
 

@@ -1,12 +1,5 @@
 // Weights W[n][k] of y = x W^T, converted to one of four formats and laid out for the kernels of
-// multiply.h. One layout serves every instruction set, so a matrix packed on one machine runs on
-// all:
-//   panels of 32 columns of y (rows of W), each contiguous and read from front to back; a panel is
-//   a row of steps; a step is two tiles (columns 0 to 15, 16 to 31) of 16 lines of 64 bytes; a line
-//   holds four bytes of k for each of 16 columns.
-//   F32: a step is 16 k.  BF16: 32 k.  INT8: 64 k.  INT4: 128 k in 2,176 bytes: scales of four
-//   groups of 32 columns, a byte each, then two steps of INT8 with two values in a byte.
-// n and k may be any; what is missing to whole panels and steps is zero.
+// multiply.h. One layout serves every instruction set, so bytes packed on one machine run on all.
 #pragma once
 
 #include <cstddef>
@@ -37,6 +30,12 @@ enum class WeightFormat {
 // from several threads at once, for distinct rows.
 using RowReader = std::function<void(int64_t first_row, int64_t rows, float* out)>;
 
+// Layout: panels of 32 columns of y (rows of W), each contiguous and read from front to back. A
+// panel is a row of steps; a step is two tiles (columns 0 to 15, 16 to 31) of 16 lines of 64 bytes;
+// a line holds four bytes of k for each of 16 columns.
+//   F32: a step is 16 k.  BF16: 32 k.  INT8: 64 k.  INT4: 128 k in 2,176 bytes: scales of four
+//   groups of 32 columns, a byte each, then two steps of INT8 with two values in a byte.
+// n and k may be any; what is missing to whole panels and steps is zero.
 class PackedMatrix {
  public:
   static constexpr int64_t kPanelColumns = 32;

@@ -1,6 +1,5 @@
-// Work on single rows, written once over vectors of 16 lanes and compiled for each instruction set.
-// All lanes do the same IEEE operations in the same order everywhere, so every set gives the same
-// bits. For the files of instruction sets only; the tag keeps their code apart.
+// Work on single rows over vectors of 16 lanes, compiled for each instruction set: the same IEEE
+// operations in the same order, so the same bits. The tag keeps the sets' code apart.
 #pragma once
 
 #include <cstring>
@@ -159,7 +158,6 @@ struct RowOps {
     }
   }
 
-  // Whole vectors and ends apart: a copy of a size that is not a constant is a call.
   static WEFT_INLINE void put(const Floats (&values)[2], int64_t columns, bool accumulate,
                               float* y) {
     for (int64_t half = 0; half < 2; ++half) {
@@ -169,7 +167,7 @@ struct RowOps {
       Floats before{};
       if (accumulate) load(before, to, 0, left);
       const Floats sum = accumulate ? before + values[half] : values[half];
-      if (left >= kLanes) {
+      if (left >= kLanes) {  // or the copy would be a call
         std::memcpy(to, &sum, sizeof(sum));
       } else {
         std::memcpy(to, &sum, static_cast<size_t>(left) * sizeof(float));
