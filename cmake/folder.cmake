@@ -55,6 +55,10 @@ function(weft_instruction_sets)
   set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16
       -mprefer-vector-width=512)
   set(amx ${avx512} -mamx-tile -mamx-int8 -mamx-bf16)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    list(APPEND avx512 -Wno-uninitialized)  # false alarms in GCC's own headers
+    list(APPEND amx -Wno-uninitialized)
+  endif()
   foreach(set avx2 avx512 amx)
     set(files ${ARGN})
     list(FILTER files INCLUDE REGEX "_${set}\\.cpp$")

@@ -13,8 +13,8 @@
 namespace weft {
 namespace {
 
-constexpr int64_t kPrefetchAhead = 8192;  // bytes of a panel
-constexpr int64_t kSumsStride = 128;      // bytes of a row of sums
+constexpr int kFewRows = 8;           // of INT4, that AVX-512 computes
+constexpr int64_t kSumsStride = 128;  // bytes of a row of sums
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
@@ -87,9 +87,10 @@ WEFT_INLINE void bf16_step(const std::byte* weights, const std::byte* first,
   }
 }
 
-WEFT_INLINE void prefetch(const std::byte* from, int64_t bytes) {
-  for (int64_t at = 0; at < bytes; at += 64) {
-    _mm_prefetch(reinterpret_cast<const char*>(from + at), _MM_HINT_T0);
+WEFT_INLINE void prefetch(const BlockJob& job, int64_t step) {
+  const std::byte* from = job.ahead + step * job.ahead_lines * kLineBytes;
+  for (int64_t line = 0; line < job.ahead_lines; ++line) {
+    _mm_prefetch(reinterpret_cast<const char*>(from + line * kLineBytes), _MM_HINT_T0);
   }
 }
 
@@ -98,7 +99,7 @@ WEFT_INLINE void run(const BlockJob& job) {
   begin(job, kTwo);
   for (int64_t step = 0; step < job.steps; ++step) {
     const std::byte* weights = job.panel + step * kPanelStepBytes;
-    if constexpr (!kTwo) prefetch(weights + kPrefetchAhead, kPanelStepBytes);
+    prefetch(job, step);
     kStep(weights, job.blocks[0] + step * kBlockStepBytes,
           kTwo ? job.blocks[1] + step * kBlockStepBytes : nullptr);
   }
@@ -115,27 +116,37 @@ void bf16(const BlockJob& job) {
 
 struct Amx;
 
-// Each chunk becomes INT8 in the first cache while the tiles are busy with the one before.
+WEFT_INLINE void expand_chunk(const std::byte* chunk, std::byte* out) {
+  for (int tile = 0; tile < 4; ++tile) expand_int4_tile<Amx>(chunk, tile, out + tile * 1024);
+  asm volatile("" : : "r"(out) : "memory");  // GCC's tile loads do not say that they read memory
+}
+
+// The next chunk becomes INT8 in the first cache while the tiles are busy with this one.
 template <bool kTwo>
 void run_int4(const BlockJob& job) {
   alignas(64) std::byte expanded[2][2 * kPanelStepBytes];
   begin(job, kTwo);
+  expand_chunk(job.panel, expanded[0]);
   for (int64_t step = 0; step < job.steps; step += 2) {
-    const std::byte* chunk = job.panel + step / 2 * kInt4ChunkBytes;
-    std::byte* to = expanded[step / 2 % 2];
-    prefetch(chunk + kPrefetchAhead, kInt4ChunkBytes);
-    for (int tile = 0; tile < 4; ++tile) expand_int4_tile<Amx>(chunk, tile, to + tile * 1024);
-    asm volatile("" : : "r"(to) : "memory");  // GCC's tile loads do not say that they read memory
+    prefetch(job, step);
+    prefetch(job, step + 1);
+    const int64_t next = step / 2 + 1;
+    if (step + 2 < job.steps) expand_chunk(job.panel + next * kInt4ChunkBytes, expanded[next % 2]);
+    const std::byte* weights = expanded[step / 2 % 2];
     for (int64_t half = 0; half < 2; ++half) {
       const int64_t at = (step + half) * kBlockStepBytes;
-      int8_step<kTwo>(to + half * kPanelStepBytes, job.blocks[0] + at,
+      int8_step<kTwo>(weights + half * kPanelStepBytes, job.blocks[0] + at,
                       kTwo ? job.blocks[1] + at : nullptr);
     }
   }
   end(job, kTwo);
 }
 
-void int4(const BlockJob& job) { job.rows > 16 ? run_int4<true>(job) : run_int4<false>(job); }
+// Integers are exact, so the quicker way may be taken.
+void int4(const BlockJob& job) {
+  if (job.rows <= kFewRows) return detail::avx512_int4_few_rows(job);
+  job.rows > 16 ? run_int4<true>(job) : run_int4<false>(job);
+}
 
 }  // namespace
 

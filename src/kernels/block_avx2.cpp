@@ -27,6 +27,7 @@ WEFT_INLINE __m256i broadcast(const std::byte* from) {
 
 struct FloatSums {
   static constexpr int kParts = 2;
+  static constexpr bool kMovedX = false;
   using Sum = __m256;
   static WEFT_INLINE void zero(Sum& s) { s = _mm256_setzero_ps(); }
   static WEFT_INLINE void load_sum(Sum& s, const std::byte* from) {
@@ -69,6 +70,7 @@ struct Bf16Op : FloatSums {
 // Magnitudes of x times w with x's sign: no pair of products exceeds 2 * 127 * 127 < 2^15.
 struct Int8Op {
   static constexpr int kParts = 2;
+  static constexpr bool kMovedX = false;
   using Sum = __m256i;
   using Line = __m256i;
   struct X {

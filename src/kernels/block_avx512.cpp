@@ -1,4 +1,4 @@
-// Block kernels for AVX-512 with VNNI and BF16: up to 12 rows at a time, a line is a vector.
+// Block kernels for AVX-512 with VNNI and BF16: up to 8 rows at a time, a line is a vector.
 #include "kernels/block_kernels.h"
 
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__) && defined(__AVX512BW__)
@@ -12,7 +12,7 @@
 namespace weft {
 namespace {
 
-constexpr int kMostRows = 12;             // 24 vectors of sums
+constexpr int kMostRows = 8;              // 16 vectors of sums
 constexpr int64_t kPrefetchAhead = 4096;  // bytes of a panel, for a CPU that does not run ahead
 
 WEFT_INLINE int32_t four_bytes(const std::byte* from) {
@@ -35,6 +35,7 @@ struct IntegerLines {
 };
 
 struct FloatSums : IntegerLines {
+  static constexpr bool kMovedX = false;
   using Sum = __m512;
   static WEFT_INLINE void zero(Sum& s) { s = _mm512_setzero_ps(); }
   static WEFT_INLINE void load_sum(Sum& s, const std::byte* from) { s = _mm512_loadu_ps(from); }
@@ -54,6 +55,7 @@ struct Bf16Op : FloatSums {
 };
 
 struct Int8Op : IntegerLines {
+  static constexpr bool kMovedX = true;
   using Sum = __m512i;
   static WEFT_INLINE void zero(Sum& s) { s = _mm512_setzero_si512(); }
   static WEFT_INLINE void load_sum(Sum& s, const std::byte* from) { s = _mm512_loadu_si512(from); }
@@ -63,12 +65,20 @@ struct Int8Op : IntegerLines {
   }
 };
 
+// x as it is: 128 is added here.
+struct SignedInt8Op : Int8Op {
+  static WEFT_INLINE void load_x(X& x, const std::byte* from) {
+    x = _mm512_xor_si512(_mm512_set1_epi32(four_bytes(from)), _mm512_set1_epi8(-128));
+  }
+};
+
 struct Avx512;
 
 // INT4 without a detour through memory.
-template <int R>
-void multiply_int4_rows(const BlockJob& job, const std::byte* rows, std::byte* out) {
-  BlockSums<Int8Op, R> sums;
+template <class Op, int R>
+__attribute__((noinline)) void multiply_int4_rows(const BlockJob& job, const std::byte* rows,
+                                                  std::byte* out) {
+  BlockSums<Op, R> sums;
   sums.begin(job, out);
   const std::byte* chunk = job.panel;
   for (int64_t step = 0; step < job.steps; ++step) {
@@ -101,16 +111,21 @@ void expand_int4(const std::byte* packed, int64_t chunks, std::byte* out) {
   }
 }
 
-void int4(const BlockJob& job) {
-  if (job.rows > kMostRows) {
-    return multiply_int4_by_chunks<Avx512>(job, *detail::avx512_blocks());
-  }
+template <class Op>
+void int4_few_rows(const BlockJob& job) {
   unrolled<kMostRows>([&](auto r) __attribute__((always_inline)) {
-    if (job.rows == r + 1) multiply_int4_rows<r + 1>(job, job.blocks[0], job.sums);
+    if (job.rows == r + 1) multiply_int4_rows<Op, r + 1>(job, job.blocks[0], job.sums);
   });
 }
 
+void int4(const BlockJob& job) {
+  if (job.rows <= kMostRows) return int4_few_rows<Int8Op>(job);
+  multiply_int4_by_chunks<Avx512>(job, *detail::avx512_blocks());
+}
+
 }  // namespace
+
+void detail::avx512_int4_few_rows(const BlockJob& job) { int4_few_rows<SignedInt8Op>(job); }
 
 const BlockKernels* detail::avx512_blocks() {
   static constexpr BlockKernels kTable = {[] {},

@@ -21,9 +21,12 @@ struct BlockJob {
   const std::byte* blocks[2];  // the first step of rows 0 to 15, and of rows 16 to 31
   int rows;                    // 1 to 32
   int64_t steps;               // of 64 bytes of x; even for INT4
-  const int32_t* start;        // what integer sums begin with, by column; null: zero
-  bool resume;                 // true: sums hold what the steps before these gave
-  std::byte* sums;             // [rows][32] of int32 (INT8, INT4) or float (BF16, F32)
+  const int32_t* start;    // INT8, INT4: by column, -128 times the sum of the weights' integers,
+                           // for kernels that see x + 128; null: sums begin with zero
+  bool resume;             // true: sums hold what the steps before these gave
+  std::byte* sums;         // [16 or 32 rows][32] of int32 (INT8, INT4) or float (BF16, F32)
+  const std::byte* ahead;  // weights needed soon: that many lines with each step are asked for;
+  int64_t ahead_lines;     // any address may be named
 };
 
 // All functions run on any thread, between prepare() and finish() of that thread.
@@ -36,8 +39,7 @@ struct BlockKernels {
   void (*int4)(const BlockJob& job);
   // Chunks of INT4 as twice as many steps of INT8, out[2 * chunks][2048].
   void (*expand_int4)(const std::byte* packed, int64_t chunks, std::byte* out);
-  // Integer sums of INT8 and INT4 lack the factor 128 that x was moved by (VNNI multiplies unsigned
-  // by signed): blocks hold x + 128, and `start` makes up for it.
+  // Blocks of INT8 and INT4 hold x + 128 (VNNI multiplies unsigned by signed).
   bool unsigned_x;
 };
 
@@ -71,6 +73,8 @@ namespace detail {
 [[nodiscard]] const BlockKernels* avx2_blocks();
 [[nodiscard]] const BlockKernels* avx512_blocks();
 [[nodiscard]] const BlockKernels* amx_blocks();
+// INT4 by AVX-512 for at most 8 rows of signed x.
+void avx512_int4_few_rows(const BlockJob& job);
 [[nodiscard]] const RowKernels* portable_rows();
 [[nodiscard]] const RowKernels* avx2_rows();
 [[nodiscard]] const RowKernels* avx512_rows();

@@ -12,6 +12,7 @@ using Ints [[gnu::vector_size(64)]] = int32_t;
 
 struct FloatSums {
   static constexpr int kParts = 1;
+  static constexpr bool kMovedX = false;
   using Sum = Floats;
   static WEFT_INLINE void zero(Sum& s) { s = Sum{}; }
   static WEFT_INLINE void load_sum(Sum& s, const std::byte* from) {
@@ -60,6 +61,7 @@ struct Bf16Op : FloatSums {
 
 struct Int8Op {
   static constexpr int kParts = 1;
+  static constexpr bool kMovedX = false;
   using Sum = Ints;
   struct Line {
     Ints bytes[4];

@@ -3,7 +3,8 @@
 // Op lies in an unnamed namespace, so that no code of one set is taken for another's.
 //
 // Op: Sum, one vector of sums; Line, one vector of weights; X, four bytes of x in every lane;
-// kParts, vectors per line of 64 bytes; load_sum, store_sum, zero, load_line, load_x, add.
+// kParts, vectors per line of 64 bytes; kMovedX, whether sums begin with job.start; load_sum,
+// store_sum, zero, load_line, load_x, add.
 #pragma once
 
 #include <utility>
@@ -34,7 +35,7 @@ struct BlockSums {
       unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
         if (job.resume) {
           Op::load_sum(sums[r][v], from + r * 128 + v * kVectorBytes);
-        } else if (job.start != nullptr) {
+        } else if constexpr (Op::kMovedX) {
           Op::load_sum(sums[r][v],
                        reinterpret_cast<const std::byte*>(job.start) + v * kVectorBytes);
         } else {
@@ -65,7 +66,8 @@ struct BlockSums {
 };
 
 template <class Op, int R>
-void multiply_rows(const BlockJob& job, const std::byte* rows, std::byte* out) {
+__attribute__((noinline)) void multiply_rows(const BlockJob& job, const std::byte* rows,
+                                             std::byte* out) {
   using Sums = BlockSums<Op, R>;
   Sums sums;
   sums.begin(job, out);

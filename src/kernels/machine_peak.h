@@ -7,8 +7,8 @@
 
 namespace weft {
 
-// Bytes per second that all threads together read from memory, each its own part of 1 GiB from
-// front to back. The memory is allocated for the time of the call.
+// Bytes per second that all threads together read from memory, each its own part of 128 MiB
+// from front to back, in turns through 1 GiB. The memory is allocated for the time of the call.
 [[nodiscard]] double memory_read_bandwidth(Workers& workers);
 
 // Operations per second (a multiplication and an addition are two) of all threads together in a

@@ -13,9 +13,10 @@ namespace {
 
 constexpr int64_t kJobRows = 32;
 constexpr int64_t kColumns = PackedMatrix::kPanelColumns;
-constexpr int64_t kStepsPerPart = 16;            // 32 KiB of a panel
+constexpr int64_t kStepsPerPart = 8;             // 16 KiB of a panel, and as much of x
 constexpr int64_t kLargestX = int64_t{1} << 20;  // bytes of x that a piece reads again and again
 constexpr int64_t kMostRows = 512;
+constexpr int64_t kPrefetchAhead = 8192;  // bytes of a panel
 
 // Rows of a piece: so many that weights are seldom read again, so few that x stays in the second
 // cache and there is work for every thread. The sums do not depend on it.
@@ -137,24 +138,32 @@ void PieceWorker::sum(const PackedMatrix& w, int64_t panel, int64_t rows) {
   const bool unpack = !once && w.format() == WeightFormat::kInt4;
   const bool integer = w.format() == WeightFormat::kInt8 || w.format() == WeightFormat::kInt4;
   const int64_t block_bytes = x_.steps() * kBlockStepBytes;
+  const int64_t step_bytes =
+      w.format() == WeightFormat::kInt4 ? kInt4ChunkBytes / 2 : kPanelStepBytes;
   const int64_t part = once ? x_.steps() : kStepsPerPart;
   for (int64_t step = 0; step < x_.steps(); step += part) {
     BlockJob job = {};
     job.steps = std::min(part, x_.steps() - step);
-    job.start = integer && kernels_.unsigned_x ? w.offsets(panel) : nullptr;
+    job.start = integer ? w.offsets(panel) : nullptr;
     job.resume = step > 0;
-    job.panel = w.panel(panel) + (w.format() == WeightFormat::kInt4 ? step / 2 * kInt4ChunkBytes
-                                                                    : step * kPanelStepBytes);
+    job.panel = w.panel(panel) + step * step_bytes;
     if (unpack) {
       kernels_.expand_int4(job.panel, job.steps / 2, weights_);
       job.panel = weights_;
     }
+    // With few rows what lies a little further on; with many the next part, by and by.
+    const int64_t lines = (job.steps * step_bytes + kLineBytes - 1) / kLineBytes;
+    const int64_t jobs = (rows + kJobRows - 1) / kJobRows;
+    job.ahead_lines = (lines + jobs * job.steps - 1) / (jobs * job.steps);
+    job.ahead =
+        w.panel(panel) + step * step_bytes + (once ? kPrefetchAhead : job.steps * step_bytes);
     for (int64_t row = 0; row < rows; row += kJobRows) {
       job.rows = static_cast<int>(std::min(kJobRows, rows - row));
       job.blocks[0] = blocks_ + row / 16 * block_bytes + step * kBlockStepBytes;
       job.blocks[1] = job.rows > 16 ? job.blocks[0] + block_bytes : nullptr;
       job.sums = sums_ + row * kColumns * 4;
       run(unpack ? WeightFormat::kInt8 : w.format(), job);
+      job.ahead += job.ahead_lines * job.steps * kLineBytes;
     }
   }
 }

@@ -18,7 +18,8 @@
 namespace weft {
 
 // y[i][0 .. n) = (or += with `accumulate`) row i of x times w, for each row of x; rows of y are
-// `stride` floats apart. Requires that x was set for w's format, with the same k.
+// `stride` floats apart; fastest where y and stride are multiples of 64 bytes. Requires that x was
+// set for w's format, with the same k.
 void multiply(const PackedMatrix& w, const Activations& x, float* y, int64_t stride,
               bool accumulate, Workers& workers);
 

@@ -10,6 +10,12 @@
 namespace weft {
 namespace {
 
+// The compiler must have the value here, and knows nothing of it afterwards.
+template <class Vector>
+WEFT_INLINE void keep(Vector& value) {
+  asm volatile("" : "+x"(value));
+}
+
 constexpr int kSums = 12;
 
 double int8(int64_t rounds) {
@@ -18,11 +24,11 @@ double int8(int64_t rounds) {
   unrolled<kSums>([&](auto s) __attribute__((always_inline)) { sums[s] = one; });
   for (int64_t i = 0; i < rounds; ++i) {
     unrolled<kSums>([&](auto s) __attribute__((always_inline)) {
-      asm volatile("" : "+x"(a));  // each product is computed anew
+      keep(a);  // each product is computed anew
       sums[s] = _mm256_add_epi32(sums[s], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), one));
     });
   }
-  unrolled<kSums>([&](auto s) __attribute__((always_inline)) { asm volatile("" ::"x"(sums[s])); });
+  unrolled<kSums>([&](auto s) __attribute__((always_inline)) { keep(sums[s]); });
   return static_cast<double>(rounds) * kSums * 64;
 }
 
@@ -31,11 +37,11 @@ double f32(int64_t rounds) {
   unrolled<kSums>([&](auto s) __attribute__((always_inline)) { sums[s] = a; });
   for (int64_t i = 0; i < rounds; ++i) {
     unrolled<kSums>([&](auto s) __attribute__((always_inline)) {
-      asm volatile("" : "+x"(a));
+      keep(a);
       sums[s] = _mm256_fmadd_ps(a, b, sums[s]);
     });
   }
-  unrolled<kSums>([&](auto s) __attribute__((always_inline)) { asm volatile("" ::"x"(sums[s])); });
+  unrolled<kSums>([&](auto s) __attribute__((always_inline)) { keep(sums[s]); });
   return static_cast<double>(rounds) * kSums * 16;
 }
 
@@ -47,7 +53,7 @@ void read(const std::byte* from, int64_t bytes) {
       sums[s] = _mm256_xor_si256(sums[s], _mm256_load_si256(line));
     });
   }
-  unrolled<4>([&](auto s) __attribute__((always_inline)) { asm volatile("" ::"x"(sums[s])); });
+  unrolled<4>([&](auto s) __attribute__((always_inline)) { keep(sums[s]); });
 }
 
 constexpr PeakLoops kLoops = {int8, f32, read};

@@ -159,6 +159,7 @@ struct RowOps {
     }
   }
 
+  // Whole vectors and ends apart: a copy of a size that is not a constant is a call.
   static WEFT_INLINE void put(const Floats (&values)[2], int64_t columns, bool accumulate,
                               float* y) {
     for (int64_t half = 0; half < 2; ++half) {
@@ -168,7 +169,11 @@ struct RowOps {
       Floats before{};
       if (accumulate) load(before, to, 0, left);
       const Floats sum = accumulate ? before + values[half] : values[half];
-      std::memcpy(to, &sum, static_cast<size_t>(left < kLanes ? left : kLanes) * sizeof(float));
+      if (left >= kLanes) {
+        std::memcpy(to, &sum, sizeof(sum));
+      } else {
+        std::memcpy(to, &sum, static_cast<size_t>(left) * sizeof(float));
+      }
     }
   }
 
