@@ -46,7 +46,7 @@ struct Product {
   bool add = false;  // to what is in sums
 
   [[nodiscard]] const char* right_at(int64_t column, int64_t step) const {
-    return right_by_step ? right[step] + column * 64 : right[column] + step * kTileSide * 64;
+    return right_by_step ? right[step] + column * 1024 : right[column] + step * 1024;
   }
 };
 
@@ -172,7 +172,7 @@ struct TileProducts {
     p.left_stride = kTileKeys * 2;
     p.right = reinterpret_cast<const char* const*>(keys.values);
     p.right_by_step = true;
-    p.right_stride = queries.value_dims * 4;
+    p.right_stride = 64;
     p.sums = queries.state.out;
     p.sum_floats = queries.value_dims;
     p.depth = keys.steps;

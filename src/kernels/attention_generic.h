@@ -160,10 +160,11 @@ struct AttentionEdges {
                              int64_t dims, uint16_t* to) {
     for (int64_t token = 0; token < kStepKeys; ++token) {
       const uint16_t* from = (token < kGroupKeys ? first : second) + token % kGroupKeys * 2;
-      uint16_t* row = to + token / 2 * dims * 2 + token % 2;
+      uint16_t* row = to + token / 2 * 32 + token % 2;
       for (int64_t dim = 0; dim < dims; dim += 2, from += 2 * kGroupKeys) {
-        row[2 * dim] = token < tokens ? from[0] : uint16_t{0};
-        row[2 * dim + 2] = token < tokens ? from[1] : uint16_t{0};
+        uint16_t* at = row + dim / 16 * 512 + dim % 16 * 2;
+        at[0] = token < tokens ? from[0] : uint16_t{0};
+        at[2] = token < tokens ? from[1] : uint16_t{0};
       }
     }
   }

@@ -16,6 +16,10 @@ struct Bf16Elements {
   using T = uint16_t;
   using Q = uint32_t;
   static constexpr int64_t kPer = 2;
+  // Of pair `i` and dimension `dim` in a step's values.
+  static int64_t value_index(int64_t /*dims*/, int64_t i, int64_t dim) {
+    return (dim / 16 * 16 + i) * 32 + dim % 16 * 2;
+  }
   static constexpr int kExp2Degree = 4;  // weights are rounded to 2^-9
   static typename V::F add_products(typename V::F sum, const T* from, Q q) {
     return V::add_products(sum, from, q);
@@ -28,6 +32,7 @@ struct F32Elements {
   using T = float;
   using Q = float;
   static constexpr int64_t kPer = 1;
+  static int64_t value_index(int64_t dims, int64_t i, int64_t dim) { return i * dims + dim; }
   static constexpr int kExp2Degree = 5;
   static typename V::F add_products(typename V::F sum, const T* from, Q q) {
     return V::fma(V::load(from), V::set(q), sum);
@@ -107,15 +112,15 @@ struct VectorProducts {
     constexpr int64_t kRowWeights = kTileKeys / kPer;
     const Q* weights = static_cast<const Q*>(queries.weights) + row * kRowWeights;
     for (int64_t step = 0; step < keys.steps; ++step) {
-      const T* from = static_cast<const T*>(keys.values[step]) + dim * kPer;
+      const T* from = static_cast<const T*>(keys.values[step]);
       for (int64_t i = 0; i < kStepKeys / kPer; ++i, ++weights) {
         for (int part = 0; part < Parts; ++part) {
           for (int r = 0; r < Rows; ++r) {
-            sums[r][part] = E::add_products(sums[r][part], from + part * kLanes * kPer,
-                                            weights[r * kRowWeights]);
+            sums[r][part] = E::add_products(
+                sums[r][part], from + E::value_index(queries.value_dims, i, dim + part * kLanes),
+                weights[r * kRowWeights]);
           }
         }
-        from += queries.value_dims * kPer;
       }
     }
     for (int r = 0; r < Rows; ++r) {

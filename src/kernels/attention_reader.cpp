@@ -39,24 +39,29 @@ const void* TileReader::keys_of_group(int64_t token, int64_t slot) {
   return to;
 }
 
-// Values [first, first + count) of one block, in the order of a step.
-void TileReader::copy_values(int64_t first, int64_t count, std::byte* to) {
-  const int64_t in_block = first % layout_.block_tokens;
-  const std::byte* from = block_of(first) + layout_.values_at(head_, in_block / 2 * 2);
+// Values [first, first + count) of one step of a block to pair `pair` of the step at `to`, in the
+// order of a step of 32, and zeros for the rest of the block's step.
+void TileReader::copy_values(int64_t first, int64_t count, int64_t pair, std::byte* to) {
+  const std::byte* from = block_of(first) + layout_.values_at(head_, first % layout_.block_tokens);
   const int64_t dims = layout_.padded_values();
   if (layout_.format == KvFormat::kF32) {
-    std::memcpy(to, from, static_cast<size_t>(count * dims) * sizeof(float));
+    std::memcpy(to + pair * 2 * dims * 4, from, static_cast<size_t>(count * dims) * sizeof(float));
     return;
   }
-  const int64_t pairs = (count + 1) / 2;
-  auto* halves = reinterpret_cast<uint16_t*>(to);
-  if (layout_.format == KvFormat::kInt8) {
-    kernels_.unpack(reinterpret_cast<const int8_t*>(from), 2 * pairs * dims, halves);
-  } else {
-    std::memcpy(to, from, static_cast<size_t>(2 * pairs * dims) * sizeof(uint16_t));
+  const int64_t part = layout_.value_step() * 16;  // elements of 16 dimensions
+  auto* halves = reinterpret_cast<uint16_t*>(to) + pair * 32;
+  for (int64_t i = 0; i < dims / 16; ++i, halves += kStepKeys * 16) {
+    if (layout_.format == KvFormat::kInt8) {
+      kernels_.unpack(reinterpret_cast<const int8_t*>(from) + i * part, part, halves);
+    } else {
+      std::memcpy(halves, from + i * part * 2, static_cast<size_t>(part) * sizeof(uint16_t));
+    }
+    if (count == layout_.value_step()) continue;
+    if (count % 2 == 1) {
+      for (int64_t dim = 0; dim < 16; ++dim) halves[count / 2 * 32 + dim * 2 + 1] = 0;
+    }
+    std::fill(halves + (count + 1) / 2 * 32, halves + part, uint16_t{0});
   }
-  if (count % 2 == 0) return;
-  for (int64_t dim = 0; dim < dims; ++dim) halves[(count / 2 * dims + dim) * 2 + 1] = 0;
 }
 
 void TileReader::values_of_float_keys(const KeyTile& tile, int64_t step, int64_t tokens,
@@ -92,13 +97,9 @@ const void* TileReader::values_of_step(const KeyTile& tile, int64_t step) {
   if (layout_.format != KvFormat::kInt8 && tokens == kStepKeys && in_one_block) {
     return block_of(first) + layout_.values_at(head_, first % layout_.block_tokens);
   }
-  const int64_t part = in_one_block ? kStepKeys : kGroupKeys;
-  const int64_t part_bytes = bytes / (kStepKeys / part);
-  for (int64_t done = 0; done < kStepKeys; done += part) {
-    std::byte* to = copy + done / part * part_bytes;
-    const int64_t count = std::clamp<int64_t>(tokens - done, 0, part);
-    if (count < part) std::memset(to, 0, static_cast<size_t>(part_bytes));
-    if (count > 0) copy_values(first + done, count, to);
+  if (tokens < kStepKeys) std::memset(copy, 0, static_cast<size_t>(bytes));
+  for (int64_t done = 0; done < tokens; done += layout_.value_step()) {
+    copy_values(first + done, std::min(tokens - done, layout_.value_step()), done / 2, copy);
   }
   return copy;
 }

@@ -42,7 +42,7 @@ class TileReader {
   [[nodiscard]] const std::byte* block_of(int64_t token) const;
   [[nodiscard]] const void* keys_of_group(int64_t token, int64_t slot);
   [[nodiscard]] const void* values_of_step(const KeyTile& tile, int64_t step);
-  void copy_values(int64_t first, int64_t count, std::byte* to);
+  void copy_values(int64_t first, int64_t count, int64_t pair, std::byte* to);
   void values_of_float_keys(const KeyTile& tile, int64_t step, int64_t tokens, float* to) const;
   void copy_scales(int64_t first, int64_t count);
 

@@ -18,7 +18,8 @@ inline constexpr int64_t kSumLanes = 16;
 // the key may hold anything, the value must be finite and so must the scales.
 struct KeyTile {
   const void* keys[kTileKeys / kGroupKeys] = {};   // [key_dims / 2][16][2] or [key_dims][16]
-  const void* values[kTileKeys / kStepKeys] = {};  // [16][value_dims][2] or [32][value_dims]
+  const void* values[kTileKeys / kStepKeys] = {};  // [value_dims / 16][16][16][2], or
+                                                   // [32][value_dims]
   const float* key_scales = nullptr;               // [128] or null: none
   const float* value_scales = nullptr;             // [128] or null: none
   int64_t first = 0;  // absolute position of key 0, in multiples of 128
@@ -56,8 +57,8 @@ struct AttentionKernels {
   void (*scale_bf16)(const float* from, int64_t n, float scale, int64_t padded, uint16_t* to);
   // INT8 as BF16, exactly; n is a multiple of 32.
   void (*unpack)(const int8_t* from, int64_t n, uint16_t* to);
-  // Values [16 pairs][dims][2] of 32 tokens out of two groups of BF16 keys, of which only the first
-  // `tokens` are taken; the others become 0. dims is a multiple of 32.
+  // Values [dims / 16][16 pairs][16][2] of 32 tokens out of two groups of BF16 keys, of which only
+  // the first `tokens` are taken; the others become 0. dims is a multiple of 32.
   void (*values_of_keys)(const uint16_t* first, const uint16_t* second, int64_t tokens,
                          int64_t dims, uint16_t* to);
   // Called by a thread before its first tile and after its last.

@@ -140,14 +140,16 @@ void read_value(const KvLayout& layout, const std::byte* block, int64_t head, in
   CHECK(value.size() == static_cast<size_t>(layout.value_dims));
   const bool int8 = layout.format == KvFormat::kInt8;
   const float scale = int8 ? scale_of(block + layout.value_scales_at(head), token) : 1.0F;
-  const int64_t per_pair = layout.format == KvFormat::kF32 ? 1 : 2;
+  const bool is_float = layout.format == KvFormat::kF32;
+  const int64_t in_step = is_float ? 0 : token % layout.value_step();
   const std::byte* from = layout.latent
                               ? block + layout.key_group_at(head, token / KvLayout::kGroup)
-                              : block + layout.values_at(head, token / per_pair * per_pair);
+                              : block + layout.values_at(head, token - in_step);
   for (int64_t dim = 0; dim < layout.value_dims; ++dim) {
     const int64_t index = layout.latent
                               ? index_in_group(layout.format, dim, token % KvLayout::kGroup)
-                              : dim * per_pair + token % per_pair;
+                          : is_float ? dim
+                                     : layout.value_index(in_step, dim / 16) + dim % 16 * 2;
     value[static_cast<size_t>(dim)] = scale * element(layout.format, from, index);
   }
 }

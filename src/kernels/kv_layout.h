@@ -21,7 +21,8 @@ std::string_view kv_format_name(KvFormat format);  // "f32", "bf16", "int8"
 //
 //   grouped (MHA, GQA, MQA), for each KV head:
 //     keys    [block_tokens / 16] groups of [K / 2][16 tokens][2]   (F32: [K][16 tokens])
-//     values  [block_tokens / 2] pairs of [V][2 tokens]             (F32: [block_tokens][V])
+//     values  [block_tokens / S] steps of [V / 16][S / 2 pairs][16 dims][2 tokens], S being 32 or,
+//             where that does not divide block_tokens, 16           (F32: [block_tokens][V])
 //     INT8 only: key scales [block_tokens], then value scales [block_tokens], float
 //   latent (MLA, DeepSeek-V2, arXiv 2405.04434): one row for all heads, the latent and then the
 //     rope part as keys; values are the latent part of the keys
@@ -66,7 +67,13 @@ struct KvLayout {
   [[nodiscard]] int64_t head_bytes() const;
   [[nodiscard]] int64_t key_group_bytes() const;
   [[nodiscard]] int64_t key_group_at(int64_t head, int64_t group) const;
-  [[nodiscard]] int64_t values_at(int64_t head, int64_t token) const;  // grouped; an even token
+  [[nodiscard]] int64_t values_at(int64_t head, int64_t token) const;  // grouped; a step's first
+  [[nodiscard]] int64_t value_step() const { return block_tokens % 32 == 0 ? 32 : kGroup; }
+  // Of element 16 i of a token of a step, in elements from the step's beginning; BF16 and INT8. The
+  // elements up to the next multiple of 16 are 2 apart.
+  [[nodiscard]] int64_t value_index(int64_t token, int64_t i) const {
+    return (i * value_step() / 2 + token / 2) * 32 + token % 2;
+  }
   [[nodiscard]] int64_t key_scales_at(int64_t head) const;
   [[nodiscard]] int64_t value_scales_at(int64_t head) const;
   [[nodiscard]] int64_t element_bytes() const;

@@ -118,6 +118,13 @@ class TokenWriter {
     return scale;
   }
 
+  template <class T>
+  void scatter_value(const T* row, int64_t n, int64_t token, T* step) const {
+    for (int64_t i = 0; i < n; i += 16) {
+      scatter(row + i, 16, 2, step + layout_.value_index(token, i / 16));
+    }
+  }
+
   float write_value(std::byte* block, int64_t head, int64_t token, const float* row) {
     const int64_t n = layout_.value_dims;
     const int64_t padded = layout_.padded_values();
@@ -127,16 +134,17 @@ class TokenWriter {
       std::fill(to + n, to + padded, 0.0F);
       return 1.0F;
     }
-    std::byte* pair = block + layout_.values_at(head, token / 2 * 2);
+    const int64_t in_step = token % layout_.value_step();
+    std::byte* step = block + layout_.values_at(head, token - in_step);
     if (layout_.format == KvFormat::kBf16) {
       kernels_.to_bf16(row, n, halves_);
       std::fill(halves_ + n, halves_ + padded, uint16_t{0});
-      scatter(halves_, padded, 2, reinterpret_cast<uint16_t*>(pair) + token % 2);
+      scatter_value(halves_, padded, in_step, reinterpret_cast<uint16_t*>(step));
       return 1.0F;
     }
     const float scale = quantize(row, n, bytes_);
     std::fill(bytes_ + n, bytes_ + padded, int8_t{0});
-    scatter(bytes_, padded, 2, reinterpret_cast<int8_t*>(pair) + token % 2);
+    scatter_value(bytes_, padded, in_step, reinterpret_cast<int8_t*>(step));
     return scale;
   }
 
