@@ -62,6 +62,7 @@ TEST(ChatTemplate, RendersWhatJinjaRenders) {
 
 TEST(ChatTemplate, TimeIsHandedIn) {
   EXPECT_EQ(text_of("{{ strftime_now('%d %b %Y') }}"), "01 Jan 2026");
+  EXPECT_EQ(text_of("{{ strftime_now is defined }} {{ other is defined }}"), "True False");
   EXPECT_NE(error_of("{{ strftime_now('%Q') }}").find("%Q is not supported"), std::string::npos);
 }
 
@@ -84,6 +85,7 @@ TEST(ChatTemplate, MistakesAreNamedWithTheirLine) {
             std::string::npos);
   EXPECT_NE(error_of("{{ x").find("line 1: a tag without its }}"), std::string::npos);
   EXPECT_NE(error_of("{{ 'x }}").find("a string without its end"), std::string::npos);
+  EXPECT_NE(error_of(R"({{ '\x{' }})").find("an escape that stands for no"), std::string::npos);
   EXPECT_NE(error_of("{{ (1 }}").find("without its other half"), std::string::npos);
   EXPECT_NE(error_of("{{ x.y }}").find("'x' is undefined"), std::string::npos);
   EXPECT_NE(error_of("{{ 'a' + 1 }}").find("+ between a string and a number"), std::string::npos);

@@ -16,6 +16,8 @@ using ValueKind = TemplateValue::Kind;
 
 constexpr int kMaxDepth = 400;
 constexpr int64_t kMaxRange = 100'000;
+constexpr std::array<std::string_view, 5> kFunctions = {"namespace", "range", "dict",
+                                                        "raise_exception", "strftime_now"};
 
 }  // namespace
 
@@ -89,6 +91,12 @@ TemplateValue TemplateRun::lookup(const std::string& name) {
   for (const Scope* scope = scope_; scope != nullptr; scope = scope->parent) {
     for (const auto& [known, value] : scope->names) {
       if (known == name) return value;
+    }
+  }
+  for (uint32_t i = 0; i < kFunctions.size(); ++i) {
+    const bool lacks_time = kFunctions[i] == "strftime_now" && !now_;
+    if (kFunctions[i] == name && !lacks_time) {
+      return TemplateValue::handle({Handle::Kind::kFunction, i});
     }
   }
   return TemplateValue::undefined(fmt::format("'{}' is undefined", name));
@@ -197,13 +205,16 @@ TemplateValue TemplateRun::evaluate_call(const TemplateNode& node) {
   if (value.is(ValueKind::kHandle) && value.as_handle().kind == Handle::Kind::kMacro) {
     return call_macro(macros_[value.as_handle().index], arguments);
   }
+  if (value.is(ValueKind::kHandle) && value.as_handle().kind == Handle::Kind::kFunction) {
+    return call_function(kFunctions[value.as_handle().index], arguments);
+  }
   if (value.is(ValueKind::kUndefined) && callee.kind == Kind::kName) {
-    return call_function(callee.text, arguments);
+    return fail(fmt::format("the function {} is not supported", callee.text));
   }
   return fail(fmt::format("{} cannot be called", value.kind_name()));
 }
 
-TemplateValue TemplateRun::call_function(const std::string& name,
+TemplateValue TemplateRun::call_function(std::string_view name,
                                          const TemplateArguments& arguments) {
   if (name == "namespace") return make_namespace(arguments);
   if (name == "range") return make_range(arguments);

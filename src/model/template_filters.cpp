@@ -353,8 +353,9 @@ bool is_sequence(const Value& v) {
   return v.is(Kind::kList) || v.is(Kind::kText) || v.is(Kind::kDict) || v.is(Kind::kUndefined);
 }
 bool is_odd(const Value& v) { return v.is_whole() && v.as_integer() % 2 != 0; }
-bool is_macro(const Value& v) {
-  return v.is(Kind::kHandle) && v.as_handle().kind == Value::Handle::Kind::kMacro;
+bool is_callable(const Value& v) {
+  return v.is(Kind::kHandle) && (v.as_handle().kind == Value::Handle::Kind::kMacro ||
+                                 v.as_handle().kind == Value::Handle::Kind::kFunction);
 }
 constexpr std::array<std::pair<std::string_view, Test>, 17> kTests = {
     {{"defined", [](const Value& v) { return !v.is(Kind::kUndefined); }},
@@ -372,7 +373,7 @@ constexpr std::array<std::pair<std::string_view, Test>, 17> kTests = {
      {"false", [](const Value& v) { return is_boolean(v) && !v.as_boolean(); }},
      {"odd", is_odd},
      {"even", [](const Value& v) { return v.is_whole() && !is_odd(v); }},
-     {"callable", is_macro},
+     {"callable", is_callable},
      {"lower",
       [](const Value& v) { return is_text(v) && lower_case(v.as_text()) == v.as_text(); }}}};
 

@@ -263,7 +263,7 @@ class Lexer {
     const int line = line_;
     std::string value;
     advance(1);
-    while (at_ < source_.size() && peek() != quote) {
+    while (problem_.empty() && at_ < source_.size() && peek() != quote) {
       if (peek() == '\\' && at_ + 1 < source_.size()) {
         lex_escape(value);
       } else {
@@ -271,6 +271,7 @@ class Lexer {
         advance(1);
       }
     }
+    if (!problem_.empty()) return;
     if (at_ == source_.size()) {
       problem_ = "a string without its end";
       line_ = line;

@@ -145,7 +145,9 @@ TemplateTree TemplateParser::parse_output() {
   std::vector<TemplateTree> children;
   children.push_back(parse_tuple());
   TemplateTree node = make(Kind::kOutput, std::move(children));
-  if (current().kind != Token::kVariableEnd) return fail("found " + found() + ", expected }}");
+  if (current().kind != Token::kVariableEnd) {
+    return fail(fmt::format("found {}, expected }}}}", found()));
+  }
   next();
   return node;
 }

@@ -102,7 +102,7 @@ class TemplateRun {
   TemplateValue evaluate_filter(const TemplateNode& node, const TemplateValue* input);
   TemplateValue evaluate_call(const TemplateNode& node);
   TemplateArguments arguments_of(const TemplateNode& node);
-  TemplateValue call_function(const std::string& name, const TemplateArguments& arguments);
+  TemplateValue call_function(std::string_view name, const TemplateArguments& arguments);
   TemplateValue call_macro(const Macro& macro, const TemplateArguments& arguments);
   TemplateValue make_namespace(const TemplateArguments& arguments);
   TemplateValue make_range(const TemplateArguments& arguments);

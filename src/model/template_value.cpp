@@ -221,7 +221,7 @@ std::string_view TemplateValue::kind_name() const {
     case Kind::kHandle:
       break;
   }
-  constexpr std::string_view kHandles[] = {"a namespace", "a loop", "a macro"};
+  constexpr std::string_view kHandles[] = {"a namespace", "a loop", "a macro", "a function"};
   return kHandles[static_cast<int>(as_handle().kind)];
 }
 

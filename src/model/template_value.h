@@ -21,9 +21,9 @@ class TemplateValue {
   using List = std::vector<TemplateValue>;
   using Dict = std::vector<std::pair<std::string, TemplateValue>>;  // in order, keys once
 
-  // Something that lives in a rendering: a namespace, a loop, a macro.
+  // Something that lives in a rendering: a namespace, a loop, a macro, a function.
   struct Handle {
-    enum class Kind { kNamespace, kLoop, kMacro } kind;
+    enum class Kind { kNamespace, kLoop, kMacro, kFunction } kind;
     uint32_t index;
     bool operator==(const Handle&) const = default;
   };

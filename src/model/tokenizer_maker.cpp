@@ -47,7 +47,7 @@ class Maker {
     std::string_view rest = kWords;
     while (!rest.empty()) {
       const size_t end = std::min(rest.find(' '), rest.size());
-      add_word(" " + std::string(rest.substr(0, end)));
+      add_word(fmt::format(" {}", rest.substr(0, end)));
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
     while (tokens_.size() < size_) {
