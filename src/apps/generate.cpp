@@ -85,6 +85,7 @@ class Printer {
     failed_ = failed_ || news.sequence.failed;
     if (news.record == nullptr) return;
     fmt::print("{}\n", text_.finish());
+    std::fflush(stdout);
     record_ = *news.record;
     loop_.stop();
   }
