@@ -186,7 +186,7 @@ Value sort(TemplateRun& run, const Value& input, const Arguments& arguments) {
 
 Value to_integer(TemplateRun&, const Value& input, const Arguments& arguments) {
   const Value* given = arguments.get(0, "default");
-  const Value otherwise = given != nullptr ? *given : Value::integer(0);
+  Value otherwise = given != nullptr ? *given : Value::integer(0);
   if (input.is_whole()) return Value::integer(input.as_integer());
   double number = 0;
   if (input.is(Kind::kFloat)) {
