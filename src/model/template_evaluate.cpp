@@ -147,7 +147,7 @@ TemplateValue TemplateRun::evaluate_concat(const TemplateNode& node) {
 }
 
 TemplateValue TemplateRun::evaluate_sign(const TemplateNode& node) {
-  const TemplateValue value = evaluate(*node.children[0]);
+  TemplateValue value = evaluate(*node.children[0]);
   if (failed()) return {};
   if (!value.is_number()) return fail(fmt::format("a sign before {}", value.kind_name()));
   if (node.kind == Kind::kPositive) return value;

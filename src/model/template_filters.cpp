@@ -35,7 +35,7 @@ Value tojson(TemplateRun& run, const Value& input, const Arguments& arguments) {
   const Value* indent = arguments.get(1, "indent");
   if (indent != nullptr && indent->is_whole()) {
     style.indent = static_cast<int>(std::clamp<int64_t>(indent->as_integer(), 0, 64));
-    style.item_separator = ",";
+    style.item_separator.resize(1);  // no space before a newline
   }
   const Value* separators = arguments.get(2, "separators");
   if (separators != nullptr && separators->is(Kind::kList) && separators->as_list().size() == 2) {
@@ -43,7 +43,8 @@ Value tojson(TemplateRun& run, const Value& input, const Arguments& arguments) {
     style.key_separator = separators->as_list()[1].str();
   }
   auto json = template_value_to_json(input, style);
-  return json.ok() ? run.new_text(std::move(*json)) : run.fail("tojson: " + json.error().message);
+  return json.ok() ? run.new_text(std::move(*json))
+                   : run.fail(fmt::format("tojson: {}", json.error().message));
 }
 
 Value trim(TemplateRun& run, const Value& input, const Arguments& arguments) {
@@ -186,7 +187,7 @@ Value sort(TemplateRun& run, const Value& input, const Arguments& arguments) {
 
 Value to_integer(TemplateRun&, const Value& input, const Arguments& arguments) {
   const Value* given = arguments.get(0, "default");
-  const Value otherwise = given != nullptr ? *given : Value::integer(0);
+  Value otherwise = given != nullptr ? *given : Value::integer(0);
   if (input.is_whole()) return Value::integer(input.as_integer());
   double number = 0;
   if (input.is(Kind::kFloat)) {
