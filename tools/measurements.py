@@ -29,11 +29,14 @@ L405_HEAD = [
     "splits prompts into chunks of 512 tokens; the batches on MI300X with --enforce-eager. Rates",
     "on MI300X: no chunks, 15 decode steps a turn of the scheduler, 1,024 sequences. ShareGPT",
     "lengths: the means are the run's, their spread is not given and taken as exponential.",
-    "Meta's checkpoint (H100) keeps attention and two layers in BF16: its log says 56.8 GiB of",
-    "weights per chip where all of FP8 would be 47; a case cannot say so.",
+    "Meta's checkpoint (H100) keeps attention in BF16: its log says 56.8 GiB of weights per chip.",
+    "91,680 tokens are what its setup supports at most (nvidia/8xh100/README.md of the branch",
+    "add_8xH100_benchmarks): the tokens of KV that were left.",
     "Left out: MI300X with Meta's checkpoint (no FP8 kernels then), two replicas on 8 MI300X",
     "(figures of 4 MI300X word for word).",
 ]
+L405_META = {**FP8, "attention": "bf16"}
+L405_META_KV = 91680
 L405_SYSTEMS = {
     "8xH100 1FP8-meta": ("h100-8", 8), "8xMi300x 1FP8-amd": ("mi300x-8", 8),
     "4xMi300x 1FP8-amd": ("mi300x-8", 4),
@@ -52,8 +55,9 @@ def dstack_405b_cases(measurements):
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-{row['input_len']}-{row['output_len']}-b{batch}",
             "vLLM 0.6.3" if h100 else "vLLM 0.6.3, --enforce-eager", hardware, "llama-3.1-405b",
-            devices, parallel(tp=devices), FP8, "vllm-v0-chunked" if h100 else "vllm-v0-eager",
-            prefix_caching=False, max_tokens_per_step=512, max_batch=256, arrivals="at_once",
+            devices, parallel(tp=devices), L405_META if h100 else FP8,
+            "vllm-v0-chunked" if h100 else "vllm-v0-eager",
+            prefix_caching=False, kv_tokens=L405_META_KV if h100 else None, max_tokens_per_step=512, max_batch=256, arrivals="at_once",
             input_tokens=int(row["input_len"]), output_tokens=int(row["output_len"]),
             requests=batch, published={"makespan_s": float(row["end_to_end_latency"])})
 
@@ -69,8 +73,9 @@ def dstack_405b_rates(measurements):
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-sharegpt-{row['request_rate']}rps",
             f"vLLM 0.6.3{'' if h100 else ', 15 steps a turn'}; spread of lengths assumed",
-            hardware, "llama-3.1-405b", devices, parallel(tp=devices), FP8,
-            "vllm-v0-chunked" if h100 else "vllm-v0", grade="B", prefix_caching=False,
+            hardware, "llama-3.1-405b", devices, parallel(tp=devices),
+            L405_META if h100 else FP8, "vllm-v0-chunked" if h100 else "vllm-v0", grade="B",
+            prefix_caching=False, kv_tokens=L405_META_KV if h100 else None,
             max_tokens_per_step=512 if h100 else None, max_batch=int(row["max-num-seqs"]), **load,
             input_tokens={"dist": "exponential", "min": 4, "max": 2048,
                           "mean": round(int(row["total_input_tokens"]) / count)},

@@ -29,7 +29,7 @@ double stage_share(const ModelShape& model, const InstanceLayout& layout) {
 double attention_bytes(const ModelShape& model, const AttentionGroup& group,
                        const InstanceLayout& layout, const Sharding& sharding) {
   const AttentionWeights weights = attention_weights(model, group, layout);
-  return (weights.whole + weights.split) * bytes_per_value(sharding.layer_format);
+  return (weights.whole + weights.split) * bytes_per_value(sharding.attention_format);
 }
 
 // Router, shared and routed experts of one layer on the fullest die.

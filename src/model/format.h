@@ -25,6 +25,8 @@ struct Precision {
   Format weights = Format::kBf16;
   Format activations = Format::kBf16;
   Format kv = Format::kBf16;
+  // Attention's matrices, where a checkpoint keeps them in another format than the layers beside.
+  std::optional<Format> attention = std::nullopt;
 };
 
 }  // namespace weft

@@ -77,6 +77,9 @@ Result<SchedulerConfig> plan_scheduler(const DeploymentConfig& config, const Gro
   auto plan = plan_memory(out.model, system, group.layout, limits);
   if (!plan) return plan.error();
   memory = *plan;
+  if (group.kv_tokens > 0) {
+    memory.blocks_per_rank = std::max<int64_t>(1, group.kv_tokens / scheduler.block.count());
+  }
   scheduler.blocks_per_rank = memory.blocks_per_rank;
   return scheduler;
 }
