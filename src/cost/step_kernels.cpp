@@ -92,7 +92,9 @@ struct StepKernels::Builder {
                           weight_bytes_of(shape.weights, block_scaled),
                           activation_bytes_of(format, block_scaled),
                           kBf16Bytes};
-    gemm.plan = GemmPlan(sizes, gemm.fit->constants, peaks(format));
+    GemmPeaks reached = peaks(format);
+    reached.operations *= engine.costs.products_share;
+    gemm.plan = GemmPlan(sizes, gemm.fit->constants, reached);
     return gemm;
   }
   void add_gemms(GemmTerm term, const std::vector<LayerGemm>& shapes) const {
@@ -144,6 +146,7 @@ StepKernels::StepKernels(const ModelShape& model, const System& system,
       layers_(model.layers),
       dense_layers_(model.is_moe() ? model.dense_layers : model.layers),
       attention_(model, system, layout),
+      attention_times_(1 / engine.costs.attention_share),
       overlap_prefill_(engine.costs.overlap_prefill),
       overlap_decode_(engine.costs.overlap_decode) {
   Builder{*this, model, system, layout, engine}.build();
@@ -340,7 +343,7 @@ StepKernels::RankParts StepKernels::rank_parts(const RankLoad& load) const {
   }
   parts.gemms = known.gemms;
   parts.attention = attention_.parts(load, share_);
-  parts.attention.prefill *= passes_;
+  parts.attention.prefill *= passes_ * attention_times_;
   parts.attention.decode *= passes_;
   parts.attention.index *= passes_;
   const double tokens = static_cast<double>(load.prefill_tokens + load.decode_tokens);

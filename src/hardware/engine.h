@@ -31,6 +31,10 @@ struct EngineCosts {
   // more micro-batches.
   double overlap_prefill = 0.8;
   double overlap_decode = 0.8;
+  // What its kernels reach of the rates that catalog/kernels was fitted on: dense products and
+  // prompts' attention, where operations bound them.
+  double products_share = 1;
+  double attention_share = 1;
   // Hottest rank's expert load over the mean, with the engine's expert balancing.
   double expert_imbalance = 1.35;
 };

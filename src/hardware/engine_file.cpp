@@ -22,6 +22,8 @@ const std::vector<EngineConstant>& engine_constants() {
       {"request_token_us", &EngineCosts::request_token, 1e6, 0.01e-6, 100e-6},
       {"overlap_prefill", &EngineCosts::overlap_prefill, 1, 0.05, 1},
       {"overlap_decode", &EngineCosts::overlap_decode, 1, 0.05, 1},
+      {"products_share", &EngineCosts::products_share, 1, 0.2, 1},
+      {"attention_share", &EngineCosts::attention_share, 1, 0.2, 1},
       {"expert_imbalance", &EngineCosts::expert_imbalance, 1, 1, 4},
   };
   return kConstants;
@@ -46,7 +48,10 @@ constexpr std::array<const char*, 3> kAllReduces = {"library", "custom", "trtllm
 // least.
 NumberRange range_of(const EngineConstant& constant) {
   const bool ratio = constant.member == &EngineCosts::expert_imbalance;
-  return {.min = ratio ? 1.0 : 0.0, .max = constant.most * constant.per_unit};
+  const bool share = constant.member == &EngineCosts::products_share ||
+                     constant.member == &EngineCosts::attention_share;
+  const double least = share ? constant.least : 0;
+  return {.min = ratio ? 1.0 : least, .max = constant.most * constant.per_unit};
 }
 
 // One of an enumeration's names, in its order.
