@@ -23,6 +23,8 @@ struct EngineCosts {
   // Host's launching of one layer's kernels one by one, ahead of the device, in steps with prompts:
   // those are not captured in graphs.
   double eager_layer = 0.3e-3;
+  // What an MoE layer's routing and experts add to that: many small kernels, launched from Python.
+  double eager_experts = 0;
   double sampling = 50e-6;
   // Before a request reaches the scheduler: HTTP, tokenising; and per prompt token.
   double request = 2e-3;
@@ -83,6 +85,7 @@ struct EngineConstant {
   double per_unit;  // the key's unit in a second: 1e6 for microseconds; 1: a number or a share
   double least;     // in seconds: what is physically possible
   double most;
+  double start = 0;  // where a fit begins that has seen no case; 0: the default
 };
 const std::vector<EngineConstant>& engine_constants();
 // Puts what was fitted back to the defaults, as if no case had been seen.

@@ -17,6 +17,7 @@ const std::vector<EngineConstant>& engine_constants() {
       {"host_step_us", &EngineCosts::host_step, 1e6, 10e-6, 50e-3},
       {"host_sequence_us", &EngineCosts::host_sequence, 1e6, 0.1e-6, 1e-3},
       {"eager_layer_us", &EngineCosts::eager_layer, 1e6, 10e-6, 5e-3},
+      {"eager_experts_us", &EngineCosts::eager_experts, 1e6, 10e-6, 5e-3, 1e-3},
       {"sampling_us", &EngineCosts::sampling, 1e6, 5e-6, 2e-3},
       {"request_us", &EngineCosts::request, 1e6, 50e-6, 0.5},
       {"request_token_us", &EngineCosts::request_token, 1e6, 0.01e-6, 100e-6},
@@ -31,7 +32,8 @@ void reset_fitted(Engine& engine) {
   const EngineCosts defaults;
   for (const EngineConstant& constant : engine_constants()) {
     if (std::ranges::find(engine.fitted, constant.key) == engine.fitted.end()) continue;
-    engine.spec.costs.*constant.member = defaults.*constant.member;
+    engine.spec.costs.*constant.member =
+        constant.start > 0 ? constant.start : defaults.*constant.member;
   }
 }
 
