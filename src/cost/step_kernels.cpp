@@ -168,6 +168,7 @@ void StepKernels::Builder::add_experts() const {
   const bool four_bits = bytes_per_value(sharding.expert_format) < 1 && format == Format::kBf16;
   GemmKind kind = four_bits ? GemmKind::kFourBitWeights : gemm_kind(format, format, block_scaled);
   if (kind == GemmKind::kFp8Block && sharding.exchanges) kind = GemmKind::kFp8Grouped;
+  if (engine.expert_kernels == ExpertKernels::kOpen) kind = open_kind(kind);
   const ExpertShape shape{static_cast<double>(model.hidden),
                           static_cast<double>(model.expert_ffn) / sharding.expert_split,
                           weight_bytes_of(sharding.expert_format, block_scaled),
@@ -177,16 +178,17 @@ void StepKernels::Builder::add_experts() const {
   e.slots = sharding.expert_slots;
   const double routed_dies = sharding.ep - sharding.shared_only_dies;
   const double k = model.experts_per_token;
-  const double balance =
-      layout.expert_imbalance > 0 ? layout.expert_imbalance : engine.costs.expert_imbalance;
-  e.copies = k * (sharding.ep > 1 ? balance : 1) / routed_dies;
-  if (sharding.shared_only_dies > 0) {
-    const double shared = static_cast<double>(model.shared_experts) / sharding.shared_only_dies;
-    e.copies = std::max(e.copies, shared);
+  e.copies = k / routed_dies;
+  if (sharding.ep > 1) {
+    const bool given = layout.expert_imbalance > 0;
+    e.balance = given ? layout.expert_imbalance : engine.costs.expert_imbalance;
+    e.two_log_dies = given ? 0 : 2 * std::log(static_cast<double>(routed_dies));
   }
-  e.idle_base = 1 - k / (sharding.expert_slots * routed_dies);
-  // Without an exchange every die of the group sees all of the group's tokens.
-  e.token_share = sharding.exchanges ? std::min(1.0, e.copies) : 1;
+  if (sharding.shared_only_dies > 0) {
+    e.least_copies = static_cast<double>(model.shared_experts) / sharding.shared_only_dies;
+  }
+  e.popularity = ExpertPopularity(k / (sharding.expert_slots * routed_dies));
+  e.sees_all = !sharding.exchanges;
 }
 
 StepKernels::Exchange StepKernels::Builder::exchange(ExchangeKind kind, bool dispatch) const {
@@ -363,9 +365,10 @@ StepKernels::SharedParts StepKernels::shared_parts(const LoadSummary& sum) const
   if (tokens <= 0) return parts;
   if (experts_.layers > 0) {
     const Experts& e = experts_;
-    const double rows = e.copies * group;
-    const double touched = std::max(1.0, e.slots * (1 - chance_of_none(e.idle_base, group)));
-    const double seen = e.token_share * group;
+    const double share = busiest_share(e.balance, e.copies * group, e.two_log_dies);
+    const double rows = std::max(e.copies * share, e.least_copies) * group;
+    const double touched = std::max(1.0, e.slots * e.popularity.touched(group * share));
+    const double seen = e.sees_all ? group : std::min(group, rows);
     const double each = passes_ * e.layers;
     parts.experts = each * e.plan.seconds(rows, touched, seen);
     parts.handling = each * e.plan.handling_seconds(rows, seen);

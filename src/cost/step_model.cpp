@@ -41,7 +41,9 @@ StepModel::StepModel(const ModelShape& model, const System& system, const Instan
       host_sequence_(engine.costs.host_sequence / system.host_speed),
       host_overlapped_(engine.host_overlapped),
       captures_decode_(engine.captures_decode),
-      eager_(engine.costs.eager_layer * model.layers / system.host_speed),
+      eager_((engine.costs.eager_layer * model.layers +
+              engine.costs.eager_experts * (layers_ - dense_layers_)) /
+             system.host_speed),
       whole_(model, system, layout, engine, 1),
       split_(Sharding(model, system.chip, layout).exchanges && layout.microbatches > 1
                  ? StepKernels(model, system, layout, engine, layout.microbatches)

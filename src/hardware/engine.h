@@ -23,6 +23,8 @@ struct EngineCosts {
   // Host's launching of one layer's kernels one by one, ahead of the device, in steps with prompts:
   // those are not captured in graphs.
   double eager_layer = 0.3e-3;
+  // What an MoE layer's routing and experts add to that: many small kernels, launched from Python.
+  double eager_experts = 0;
   double sampling = 50e-6;
   // Before a request reaches the scheduler: HTTP, tokenising; and per prompt token.
   double request = 2e-3;
@@ -51,6 +53,9 @@ enum class ExchangeKind {
 };
 // The all-reduce of a tensor-parallel layer.
 enum class AllReduceKind { kLibrary, kCustom, kTrtllm };
+// Whose kernels compute experts that no exchange has sorted: TensorRT-LLM's, or those of the open
+// engines (Triton, Marlin).
+enum class ExpertKernels { kTrtllm, kOpen };
 
 // What a step's time depends on.
 struct EngineSpec {
@@ -58,6 +63,7 @@ struct EngineSpec {
   ExchangeKind prefill_exchange = ExchangeKind::kDeepEpNormal;
   ExchangeKind decode_exchange = ExchangeKind::kDeepEpLowLatency;
   AllReduceKind all_reduce = AllReduceKind::kCustom;
+  ExpertKernels expert_kernels = ExpertKernels::kTrtllm;
   bool captures_decode = true;   // decode steps are graphs, launched at once
   bool host_overlapped = false;  // the host's part runs beside the device's, and shows if longer
 };
@@ -87,6 +93,7 @@ struct EngineConstant {
   double per_unit;  // the key's unit in a second: 1e6 for microseconds; 1: a number or a share
   double least;     // in seconds: what is physically possible
   double most;
+  double start = 0;  // where a fit begins that has seen no case; 0: the default
 };
 const std::vector<EngineConstant>& engine_constants();
 // Puts what was fitted back to the defaults, as if no case had been seen.

@@ -17,6 +17,7 @@ const std::vector<EngineConstant>& engine_constants() {
       {"host_step_us", &EngineCosts::host_step, 1e6, 10e-6, 50e-3},
       {"host_sequence_us", &EngineCosts::host_sequence, 1e6, 0.1e-6, 1e-3},
       {"eager_layer_us", &EngineCosts::eager_layer, 1e6, 10e-6, 5e-3},
+      {"eager_experts_us", &EngineCosts::eager_experts, 1e6, 10e-6, 5e-3, 1e-3},
       {"sampling_us", &EngineCosts::sampling, 1e6, 5e-6, 2e-3},
       {"request_us", &EngineCosts::request, 1e6, 50e-6, 0.5},
       {"request_token_us", &EngineCosts::request_token, 1e6, 0.01e-6, 100e-6},
@@ -33,7 +34,8 @@ void reset_fitted(Engine& engine) {
   const EngineCosts defaults;
   for (const EngineConstant& constant : engine_constants()) {
     if (std::ranges::find(engine.fitted, constant.key) == engine.fitted.end()) continue;
-    engine.spec.costs.*constant.member = defaults.*constant.member;
+    engine.spec.costs.*constant.member =
+        constant.start > 0 ? constant.start : defaults.*constant.member;
   }
 }
 
@@ -42,6 +44,7 @@ namespace {
 constexpr std::array<const char*, 6> kExchanges = {"deepep_low_latency", "deepep_normal",
                                                    "trtllm_one_sided",   "trtllm_two_sided",
                                                    "cloudmatrix",        "allgather"};
+constexpr std::array<const char*, 2> kExpertKernels = {"trtllm", "open"};
 constexpr std::array<const char*, 3> kAllReduces = {"library", "custom", "trtllm"};
 
 // No more than is physically possible; what costs nothing is 0; the hottest rank has the mean at
@@ -84,6 +87,8 @@ Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name) {
   spec.captures_decode = figures.boolean("captures_decode", spec.captures_decode);
   spec.host_overlapped = figures.boolean("host_overlapped", spec.host_overlapped);
   spec.all_reduce = read_kind(figures, "all_reduce", kAllReduces, spec.all_reduce);
+  spec.expert_kernels =
+      read_kind(figures, "expert_kernels", kExpertKernels, spec.expert_kernels);
   spec.prefill_exchange = read_kind(figures, "prefill_exchange", kExchanges, spec.prefill_exchange);
   spec.decode_exchange = read_kind(figures, "decode_exchange", kExchanges, spec.decode_exchange);
   for (const EngineConstant& constant : engine_constants()) {
