@@ -23,6 +23,7 @@ Precision read_precision(ConfigTable& root) {
     if (table->has("attention")) {
       precision.attention = read_format(*table, "attention", precision.weights);
     }
+    if (table->has("block_scales")) precision.block_scales = table->boolean("block_scales");
   }
   return precision;
 }
