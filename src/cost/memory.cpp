@@ -225,7 +225,7 @@ double workspace_bytes(const ModelShape& model, const System& system, const Inst
   const double rows = static_cast<double>(
       ceil_div(limits.max_sequences * (1 + layout.draft_tokens), layout.parallel.dp));
   return tokens * kBf16Bytes * (residual + std::max({attention, dense, experts})) +
-         rows * 4 * model.vocab;
+         rows * limits.logit_bytes * model.vocab;
 }
 
 Result<MemoryPlan> plan_memory(const ModelShape& model, const System& system,

@@ -23,6 +23,7 @@ struct MemoryLimits {
   int64_t max_tokens_per_step = 0;  // per instance
   int64_t max_sequences = 0;        // per instance, in flight
   double memory_share = 0.92;       // of the die's memory that the engine may use
+  double logit_bytes = 4;           // of the sampler, per sequence and word of the vocabulary
 };
 
 // kBadInput when the weights do not fit or no block is left: says by how many GiB per die, and what
@@ -45,7 +46,7 @@ double exchange_bytes(const ModelShape& model, const System& system, const Insta
                       double tokens_per_die);
 
 // Activations of one micro-batch: residual rows, heads, and the widest of attention, dense FFN and
-// the hottest die's expert rows; and FP32 logits.
+// the hottest die's expert rows; and the sampler's logits.
 double workspace_bytes(const ModelShape& model, const System& system, const InstanceLayout& layout,
                        const MemoryLimits& limits);
 

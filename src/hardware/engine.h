@@ -76,6 +76,7 @@ struct EngineScheduling {
   int64_t max_tokens_per_step = 0;  // per data-parallel rank
   bool prefix_caching = true;
   double memory_share = 0;  // of the device's memory
+  double logit_bytes = 4;   // memory that the sampler takes per sequence and word of the vocabulary
 };
 
 struct Engine {

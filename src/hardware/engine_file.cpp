@@ -83,6 +83,7 @@ Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name) {
   s.max_tokens_per_step = figures.integer("max_tokens_per_step", 0, kCount);
   s.prefix_caching = figures.boolean("prefix_caching", s.prefix_caching);
   s.memory_share = figures.number("memory_share", 0.0, {.min = 0, .max = 1, .exclusive_min = true});
+  s.logit_bytes = figures.number("logit_bytes", s.logit_bytes, {.min = 0, .max = 64});
   EngineSpec& spec = engine.spec;
   spec.captures_decode = figures.boolean("captures_decode", spec.captures_decode);
   spec.host_overlapped = figures.boolean("host_overlapped", spec.host_overlapped);

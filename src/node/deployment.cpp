@@ -74,6 +74,7 @@ Result<SchedulerConfig> plan_scheduler(const DeploymentConfig& config, const Gro
   limits.memory_share = group.memory_share > 0    ? group.memory_share
                         : engine.memory_share > 0 ? engine.memory_share
                                                   : kMemoryShare;
+  limits.logit_bytes = engine.logit_bytes;
   auto plan = plan_memory(out.model, system, group.layout, limits);
   if (!plan) return plan.error();
   memory = *plan;
