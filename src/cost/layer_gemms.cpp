@@ -63,7 +63,8 @@ std::vector<LayerGemm> mla_gemms(const ModelShape& model, const AttentionGroup& 
   const bool spread = layout.parallel.sp > 1;
   const double row = model.kv_lora + model.rope_dim;
   const double query = query_width(model);
-  Gemms whole(layout, sharding.attention_format);  // as if one die did everything: what is left over shows
+  Gemms whole(layout,
+              sharding.attention_format);  // as if one die did everything: what is left over shows
   whole.add("", 1, model.q_lora + row, model.hidden);
   whole.add("", 1, query, model.q_lora > 0 ? model.q_lora : model.hidden);
   whole.add("", 1, static_cast<double>(model.heads) * (model.nope_dim + model.v_dim),

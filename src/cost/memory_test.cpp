@@ -104,6 +104,23 @@ TEST(Memory, WindowsAreHeldPerSequence) {
   EXPECT_NEAR(plan->weights, 65e9, 3e9);  // the published checkpoint is 65 GB
 }
 
+TEST(Memory, WiderAttentionAndTheSamplersLogitsAreCounted) {
+  InstanceLayout l = layout(Role::kUnified, 2, {.dp = 1, .tp = 2}, Format::kFp8);
+  MemoryLimits limits{Tokens(16), 8192, 1000};
+  const auto narrow = plan_memory(llama_70b(), h100(8), l, limits);
+  limits.logit_bytes += 10;
+  const auto sampled = plan_memory(llama_70b(), h100(8), l, limits);
+  l.precision.attention = Format::kBf16;
+  const auto wide = plan_memory(llama_70b(), h100(8), l, limits);
+  ASSERT_TRUE(narrow.ok() && sampled.ok() && wide.ok());
+  EXPECT_NEAR(sampled->buffers - narrow->buffers, 1000.0 * 10 * llama_70b().vocab, 1);
+  double attention = 0;
+  for (const AttentionGroup& group : llama_70b().attention_groups) {
+    attention += group.layers * llama_70b().attention_parameters(group) / 2;
+  }
+  EXPECT_NEAR(wide->weights - sampled->weights, attention, 1e-3 * attention);
+}
+
 // More of anything that takes memory never leaves more blocks.
 TEST(Memory, BlocksFallAsLimitsRise) {
   MemoryLimits limits{Tokens(128), 0, 160 * 8};

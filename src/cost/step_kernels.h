@@ -136,7 +136,7 @@ class StepKernels {
   std::array<std::vector<Gemm>, kGemmTerms> gemms_;
   AttentionLayers attention_;
   double attention_times_ = 1;  // that prompts' attention takes, by the engine's kernels
-  double elementwise_ = 0;  // seconds per token
+  double elementwise_ = 0;      // seconds per token
   Experts experts_;
   std::array<Exchange, 2> dispatch_;  // of steps without and with prompts
   std::array<Exchange, 2> combine_;

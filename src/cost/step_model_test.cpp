@@ -204,5 +204,32 @@ TEST(StepModel, LongContextIsCheapOnlyWhereAttentionIsSparse) {
   EXPECT_LT(sparse, dense / 3);
 }
 
+// What an engine's software and its kernels are short of costs what they bound: a slower host's
+// launches, prompts' attention, large products; nothing else.
+TEST(StepModel, OlderHostsAndKernelsCostTheirOwnParts) {
+  const InstanceLayout l = layout(Role::kUnified, 1, {}, Format::kBf16);
+  const std::vector<RankLoad> prompt = {prompt_load(1, 8192)};
+  const std::vector<RankLoad> decode = {decode_load(4, 1000)};
+  const auto terms = [&](const EngineSpec& engine, const System& system,
+                         const std::vector<RankLoad>& loads) {
+    return StepModel(llama_8b(), system, l, engine).terms(loads);
+  };
+  EngineSpec older;
+  older.costs.attention_share = 0.5;
+  older.costs.products_share = 0.5;
+  const auto now = terms({}, h100(8), prompt);
+  const auto then = terms(older, h100(8), prompt);
+  EXPECT_NEAR(term_ms(then, "attention, prefill"), 2 * term_ms(now, "attention, prefill"), 1e-9);
+  EXPECT_NEAR(term_ms(then, "dense ffn") / term_ms(now, "dense ffn"), 2, 0.1);
+  EXPECT_EQ(term_ms(then, "norms and activations"), term_ms(now, "norms and activations"));
+  EXPECT_NEAR(term_ms(terms(older, h100(8), decode), "dense ffn"),
+              term_ms(terms({}, h100(8), decode), "dense ffn"), 0.1)
+      << "bound by memory";
+  System slow = h100(8);
+  slow.host_speed = 0.5;
+  EXPECT_NEAR(term_ms(terms({}, slow, decode), "host"),
+              2 * term_ms(terms({}, h100(8), decode), "host"), 1e-9);
+}
+
 }  // namespace
 }  // namespace weft

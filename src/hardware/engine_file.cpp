@@ -88,8 +88,7 @@ Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name) {
   spec.captures_decode = figures.boolean("captures_decode", spec.captures_decode);
   spec.host_overlapped = figures.boolean("host_overlapped", spec.host_overlapped);
   spec.all_reduce = read_kind(figures, "all_reduce", kAllReduces, spec.all_reduce);
-  spec.expert_kernels =
-      read_kind(figures, "expert_kernels", kExpertKernels, spec.expert_kernels);
+  spec.expert_kernels = read_kind(figures, "expert_kernels", kExpertKernels, spec.expert_kernels);
   spec.prefill_exchange = read_kind(figures, "prefill_exchange", kExchanges, spec.prefill_exchange);
   spec.decode_exchange = read_kind(figures, "decode_exchange", kExchanges, spec.decode_exchange);
   for (const EngineConstant& constant : engine_constants()) {

@@ -10,15 +10,23 @@
 namespace weft {
 namespace {
 
-constexpr std::array<const char*, kGemmKinds> kKindNames = {
-    "bf16",        "fp8",         "fp8_block", "int8",           "fp4",
-    "fp8_grouped", "four_bit_weights", "open_bf16", "open_fp8_block", "open_four_bit"};
+constexpr std::array<const char*, kGemmKinds> kKindNames = {"bf16",
+                                                            "fp8",
+                                                            "fp8_block",
+                                                            "int8",
+                                                            "fp4",
+                                                            "fp8_grouped",
+                                                            "four_bit_weights",
+                                                            "open_bf16",
+                                                            "open_fp8_block",
+                                                            "open_four_bit"};
 // A kind that no chip in line has: the one that stands for it.
 constexpr std::array<GemmKind, kGemmKinds> kStandIns = {
-    GemmKind::kBf16, GemmKind::kBf16,     GemmKind::kFp8, GemmKind::kFp8,
-    GemmKind::kFp8,  GemmKind::kFp8Block, GemmKind::kBf16,
-    GemmKind::kBf16, GemmKind::kFp8Block, GemmKind::kFourBitWeights};
-// Kinds from here on are another engine's kernels: a chip's own stand-in comes before another chip's.
+    GemmKind::kBf16,     GemmKind::kBf16,          GemmKind::kFp8,  GemmKind::kFp8,
+    GemmKind::kFp8,      GemmKind::kFp8Block,      GemmKind::kBf16, GemmKind::kBf16,
+    GemmKind::kFp8Block, GemmKind::kFourBitWeights};
+// Kinds from here on are another engine's kernels: a chip's own stand-in comes before another
+// chip's.
 constexpr size_t kFirstOpen = static_cast<size_t>(GemmKind::kOpenBf16);
 
 struct OwnTables {

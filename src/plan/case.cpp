@@ -181,9 +181,6 @@ void Reader::read_arrivals(WorkloadSpec& load) {
     arrivals.concurrency = static_cast<int>(table_.integer("concurrency", {1, 1 << 24}));
   } else if (table_.has("rate")) {
     arrivals.rate = table_.number("rate", {.min = 1e-9, .max = 1e7});
-    if (table_.choice("arrivals", {"poisson", "even"}, "poisson") == "even") {
-      arrivals.process = ArrivalSpec::Process::kFixed;
-    }
   } else {
     if (!table_.has("arrivals")) {
       table_.fail("concurrency", "missing; expected it, rate, arrivals = \"at_once\" or trace");
