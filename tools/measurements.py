@@ -13,7 +13,7 @@ import json
 import statistics
 from pathlib import Path
 
-from measurement_cases import BF16, FP4, FP8, FP8_KV8, parallel, rows_of, serve, write
+from measurement_cases import BF16, FP4, FP8, FP8_BLOCK, FP8_KV8, parallel, rows_of, serve, write
 from silicon_measurements import silicon
 
 # ---- dstack -------------------------------------------------------------------------------------
@@ -146,6 +146,8 @@ def gpustack_precision(checkpoint, model, engine):
         return FP4
     if model == "deepseek-v3.2" and engine == "vllm":
         return FP8_KV8  # "auto" is its own FP8 layout for this model
+    if checkpoint.startswith("Qwen/") and checkpoint.endswith("-FP8"):
+        return FP8_BLOCK  # Qwen's own FP8 checkpoints: a scale per 128 x 128 weights
     if checkpoint.endswith("-FP8") or model.startswith("deepseek"):
         return FP8
     return BF16

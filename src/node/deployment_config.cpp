@@ -20,6 +20,7 @@ Precision read_precision(ConfigTable& root) {
     precision.weights = read_format(*table, "weights", precision.weights);
     precision.activations = read_format(*table, "activations", precision.activations);
     precision.kv = read_format(*table, "kv", precision.kv);
+    if (table->has("block_scales")) precision.block_scales = table->boolean("block_scales");
   }
   return precision;
 }

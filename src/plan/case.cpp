@@ -144,6 +144,9 @@ void Reader::read_precision() {
   one_.layout.precision.weights = read("weights");
   one_.layout.precision.activations = read("activations");
   one_.layout.precision.kv = read("kv");
+  if (precision->has("block_scales")) {
+    one_.layout.precision.block_scales = precision->boolean("block_scales");
+  }
 }
 
 void Reader::read_balance() {
