@@ -60,6 +60,11 @@ struct EngineSpec {
   bool host_overlapped = false;  // the host's part runs beside the device's, and shows if longer
 };
 
+// What an engine's share of memory is a share of. kAll: of the die's memory, weights, buffers and KV
+// together. kWeightsAndKv: of the die's memory, weights and KV alone; buffers lie beside them. kFree:
+// of what weights and buffers leave, KV alone.
+enum class MemoryShare { kAll, kWeightsAndKv, kFree };
+
 // How it batches. 0: weft's own default for the role.
 struct EngineScheduling {
   bool prefill_first = false;  // steps with prompts leave decodes out
@@ -67,7 +72,9 @@ struct EngineScheduling {
   int64_t max_sequences = 0;        // per data-parallel rank
   int64_t max_tokens_per_step = 0;  // per data-parallel rank
   bool prefix_caching = true;
-  double memory_share = 0;  // of the device's memory
+  double memory_share = 0;  // of the device's memory, as memory_covers says
+  double memory_reserve = 0;  // bytes of a device; above 0: what the share leaves out
+  MemoryShare memory_covers = MemoryShare::kAll;
 };
 
 struct Engine {
