@@ -85,11 +85,12 @@ double kv_share(const ModelShape& model, const InstanceLayout& layout) {
 }
 
 // What weights, buffers and KV may take together.
-double capacity(double memory, const MemoryPlan& plan, const MemoryLimits& limits) {
+double capacity(double memory, const MemoryPlan& plan, double workspace,
+                const MemoryLimits& limits) {
   const double share = memory * limits.memory_share;
   switch (limits.memory_covers) {
     case MemoryShare::kWeightsAndKv:
-      return std::min(memory, share + plan.buffers);
+      return std::min(memory, share + workspace);
     case MemoryShare::kFree:
       return share + (1 - limits.memory_share) * std::min(memory, plan.weights + plan.buffers);
     case MemoryShare::kAll:
@@ -105,10 +106,10 @@ MemoryPlan fill(const ModelShape& model, const System& system, const InstanceLay
   const bool alone = layout.parallel.dp * layout.parallel.tp * layout.parallel.pp == 1;
   MemoryPlan plan;
   plan.weights = weight_bytes(model, system, layout);
-  plan.buffers = workspace_bytes(model, system, layout, limits) +
-                 exchange_bytes(model, system, layout, tokens_per_die) +
-                 kRuntimeBytes * (alone ? 1 : 2);
-  plan.capacity = capacity(system.chip.memory_bytes, plan, limits);
+  const double workspace = workspace_bytes(model, system, layout, limits) +
+                           exchange_bytes(model, system, layout, tokens_per_die);
+  plan.buffers = workspace + kRuntimeBytes * (alone ? 1 : 2);
+  plan.capacity = capacity(system.chip.memory_bytes, plan, workspace, limits);
   plan.kv = plan.capacity - plan.weights - plan.buffers;
   const double share = kv_share(model, layout);
   plan.kv_bytes_per_token = model.kv_bytes_per_token(layout.precision.kv) * share;
@@ -193,9 +194,13 @@ std::string what_fits(const ModelShape& model, const System& system, const Insta
 
 }  // namespace
 
-void set_memory_share(MemoryLimits& limits, const EngineScheduling& engine, double given,
+void set_memory_share(MemoryLimits& limits, const EngineScheduling& engine, double given, int dp,
                       const Chip& chip) {
-  const double reserve = engine.memory_reserve / chip.memory_bytes;
+  // A server's default knows one node's ranks; wider deployments name their share.
+  constexpr int kNodeRanks = 8;
+  const double ranks = dp > 1 && dp <= kNodeRanks ? dp : 0;
+  const double reserve =
+      (engine.memory_reserve + ranks * engine.memory_reserve_rank) / chip.memory_bytes;
   limits.memory_covers = engine.memory_covers;
   if (given > 0) {
     limits.memory_share = given;

@@ -29,7 +29,7 @@ struct MemoryLimits {
 
 // The share of memory and what it covers: `given` by a deployment or case, or (0) the engine's; where
 // neither says, 0.92.
-void set_memory_share(MemoryLimits& limits, const EngineScheduling& engine, double given,
+void set_memory_share(MemoryLimits& limits, const EngineScheduling& engine, double given, int dp,
                       const Chip& chip);
 
 // kBadInput when the weights do not fit or no block is left: says by how many GiB per die, and what

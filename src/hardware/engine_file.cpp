@@ -80,6 +80,8 @@ Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name) {
   s.prefix_caching = figures.boolean("prefix_caching", s.prefix_caching);
   s.memory_share = figures.number("memory_share", 0.0, {.min = 0, .max = 1, .exclusive_min = true});
   s.memory_reserve = figures.number("memory_reserve_gib", 0.0, {.min = 0, .max = 1024}) * kGiB;
+  s.memory_reserve_rank =
+      figures.number("memory_reserve_rank_gib", 0.0, {.min = 0, .max = 64}) * kGiB;
   s.memory_covers = read_kind(figures, "memory_covers", kMemoryShares, s.memory_covers);
   EngineSpec& spec = engine.spec;
   spec.captures_decode = figures.boolean("captures_decode", spec.captures_decode);

@@ -70,7 +70,7 @@ Result<SchedulerConfig> plan_scheduler(const DeploymentConfig& config, const Gro
   limits.block = scheduler.block;
   limits.max_tokens_per_step = tokens;
   limits.max_sequences = scheduler.max_sequences_per_rank * dp;
-  set_memory_share(limits, engine, group.memory_share, system.chip);
+  set_memory_share(limits, engine, group.memory_share, group.layout.parallel.dp, system.chip);
   auto plan = plan_memory(out.model, system, group.layout, limits);
   if (!plan) return plan.error();
   memory = *plan;
