@@ -123,15 +123,15 @@ def inferencex_script(model, engine, version, chip, tp, lengths, concurrency):
         return {"tokens": 8192, "memory": 0.95 if large else 0.9, **experts}
     if engine == "sglang":
         if model == "deepseek-r1":
-            # Its 0.82 is for weights and KV alone; the buffers of 32,768 tokens lie beside them.
-            return {"tokens": 32768, "memory": 0.9}
+            return {"tokens": 32768, "memory": 0.82}
         return {"tokens": 8192, "memory": 0.85}
     if model == "deepseek-r1":
         if concurrency > (32 if isl == 8192 else 64):
             return None
-        return {"tokens": (concurrency + isl + 64 + 63) // 64 * 64, "ep": tp}
+        return {"tokens": (concurrency + isl + 64 + 63) // 64 * 64, "ep": tp,
+                "memory": 0.75}
     if model == "gpt-oss-120b":
-        return {"tokens": 20000, "ep": tp}
+        return {"tokens": 20000, "ep": tp, "memory": 0.85}
     return {"tokens": 16384, "waits": lengths == (1024, 1024) and tp < 8}
 
 

@@ -45,6 +45,8 @@ constexpr std::array<const char*, 6> kExchanges = {"deepep_low_latency", "deepep
                                                    "trtllm_one_sided",   "trtllm_two_sided",
                                                    "cloudmatrix",        "allgather"};
 constexpr std::array<const char*, 2> kExpertKernels = {"trtllm", "open"};
+constexpr double kGiB = 1024.0 * 1024 * 1024;
+constexpr std::array<const char*, 3> kMemoryShares = {"all", "weights_and_kv", "free"};
 constexpr std::array<const char*, 3> kAllReduces = {"library", "custom", "trtllm"};
 
 // No more than is physically possible; what costs nothing is 0; the hottest rank has the mean at
@@ -84,6 +86,10 @@ Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name) {
   s.prefix_caching = figures.boolean("prefix_caching", s.prefix_caching);
   s.memory_share = figures.number("memory_share", 0.0, {.min = 0, .max = 1, .exclusive_min = true});
   s.logit_bytes = figures.number("logit_bytes", s.logit_bytes, {.min = 0, .max = 64});
+  s.memory_reserve = figures.number("memory_reserve_gib", 0.0, {.min = 0, .max = 1024}) * kGiB;
+  s.memory_reserve_rank =
+      figures.number("memory_reserve_rank_gib", 0.0, {.min = 0, .max = 64}) * kGiB;
+  s.memory_covers = read_kind(figures, "memory_covers", kMemoryShares, s.memory_covers);
   EngineSpec& spec = engine.spec;
   spec.captures_decode = figures.boolean("captures_decode", spec.captures_decode);
   spec.host_overlapped = figures.boolean("host_overlapped", spec.host_overlapped);

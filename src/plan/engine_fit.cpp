@@ -14,6 +14,8 @@ constexpr double kHuber = 0.15;  // errors beyond it pull with constant force
 constexpr double kPull = 0.002;  // towards the start, per unit of logarithm and case
 constexpr double kProbe = 0.05;  // of a constant, for the derivative
 constexpr int kRounds = 6;
+constexpr int kChords = 3;     // steps with the slopes of the fit to everything
+constexpr int kReweights = 8;  // of such a step
 
 using Vector = std::vector<double>;
 
@@ -48,40 +50,82 @@ class Fit {
   [[nodiscard]] bool empty() const { return cases_.empty(); }
   [[nodiscard]] const std::vector<EngineConstant>& constants() const { return constants_; }
 
-  Engine run() {
-    Vector at = start_;
-    Vector errors = errors_at(at);
-    double damping = 1e-3;
-    for (int round = 0; round < kRounds && !constants_.empty() && !errors.empty(); ++round) {
-      const std::vector<Vector> slopes = slopes_at(at, errors);
-      bool better = false;
-      for (int attempt = 0; attempt < 4 && !better; ++attempt) {
-        const Vector next = clamp(add(at, step(slopes, errors, at, damping)));
-        Vector there = errors_at(next);
-        better = there.size() == errors.size() && loss(there, next) < loss(errors, at) - 1e-9;
-        damping = better ? damping / 4 : damping * 16;
-        if (!better) continue;
-        const bool settled = loss(errors, at) - loss(there, next) < 1e-4 * loss(errors, at);
-        at = next;
-        errors = std::move(there);
-        if (settled) return engine_at(at);
-      }
-      if (!better) break;
-    }
-    return engine_at(at);
-  }
-
-  [[nodiscard]] std::vector<Comparison> rows(const Engine& engine) const {
-    return validate(cases_, catalog_, [&](const Case&) { return &engine; }).rows;
-  }
-
- private:
+  // Constants, and what every row errs there. `slopes` may be a step old.
+  struct Point {
+    Vector at;
+    Vector errors;
+    std::vector<Vector> slopes;
+  };
   [[nodiscard]] Engine engine_at(const Vector& at) const {
     Engine engine = engine_;
     for (size_t i = 0; i < constants_.size(); ++i) {
       engine.spec.costs.*constants_[i].member = std::exp(at[i]);
     }
     return engine;
+  }
+
+  [[nodiscard]] Point run() const {
+    Point p{start_, errors_at(start_), {}};
+    double damping = 1e-3;
+    for (int round = 0; round < kRounds && !constants_.empty() && !p.errors.empty(); ++round) {
+      p.slopes = slopes_at(p.at, p.errors);
+      bool better = false;
+      for (int attempt = 0; attempt < 4 && !better; ++attempt) {
+        const Vector next = clamp(add(p.at, step(p.slopes, p.errors, p.at, damping)));
+        Vector there = errors_at(next);
+        better = there.size() == p.errors.size() && loss(there, next) < loss(p.errors, p.at) - 1e-9;
+        damping = better ? damping / 4 : damping * 16;
+        if (!better) continue;
+        const bool settled = loss(p.errors, p.at) - loss(there, next) < 1e-4 * loss(p.errors, p.at);
+        p.at = next;
+        p.errors = std::move(there);
+        if (settled) return p;
+      }
+      if (!better) break;
+    }
+    return p;
+  }
+
+  // What this fit, to the other families' cases, comes to, from the slopes of a fit to all: `all`
+  // has the rows of every family, `mine` says which are this fit's. A step with slopes that stand
+  // goes as far as they say, weights renewed on the way, and is taken where the cases themselves,
+  // predicted again, say that it was one.
+  [[nodiscard]] Engine run_from(const Point& all, const std::vector<bool>& mine) const {
+    Point p{all.at, kept(all.errors, mine), {}};
+    if (p.errors.empty() || all.slopes.empty()) return run_engine();
+    for (const Vector& slope : all.slopes) p.slopes.push_back(kept(slope, mine));
+    for (int chord = 0; chord < kChords; ++chord) {
+      Vector next = p.at;
+      Vector foreseen = p.errors;
+      for (int i = 0; i < kReweights; ++i) {
+        const Vector further = clamp(add(next, step(p.slopes, foreseen, next, 0)));
+        for (size_t r = 0; r < foreseen.size(); ++r) {
+          for (size_t k = 0; k < next.size(); ++k) {
+            foreseen[r] += p.slopes[k][r] * (further[k] - next[k]);
+          }
+        }
+        next = further;
+      }
+      Vector there = errors_at(next);
+      if (there.size() != p.errors.size() || loss(there, next) >= loss(p.errors, p.at)) break;
+      p.at = next;
+      p.errors = std::move(there);
+    }
+    return engine_at(p.at);
+  }
+  [[nodiscard]] Engine run_engine() const { return engine_at(run().at); }
+
+  [[nodiscard]] std::vector<Comparison> rows(const Engine& engine) const {
+    return validate(cases_, catalog_, [&](const Case&) { return &engine; }).rows;
+  }
+
+ private:
+  static Vector kept(const Vector& values, const std::vector<bool>& mine) {
+    Vector out;
+    for (size_t r = 0; r < values.size() && r < mine.size(); ++r) {
+      if (mine[r]) out.push_back(values[r]);
+    }
+    return out;
   }
   [[nodiscard]] Vector errors_at(const Vector& at) const {
     Vector out;
@@ -170,7 +214,7 @@ Result<FittedEngine> fit_engine(const std::vector<Case>& cases, const Catalog& c
   Fit fit(cases, catalog, *engine);
   if (fit.empty()) return not_found(fmt::format("no case was measured with engine \"{}\"", name));
   FittedEngine out;
-  out.engine = fit.run();
+  out.engine = fit.run_engine();
   for (const EngineConstant& constant : fit.constants()) out.constants.push_back(constant.key);
   out.before = summarize(fit.rows(*engine));
   out.after = summarize(fit.rows(out.engine));
@@ -189,10 +233,50 @@ std::string constants_text(const FittedEngine& fitted) {
   return out;
 }
 
+namespace {
+
+// The fit of one engine to every family's cases, from constants that saw none.
+struct WholeFit {
+  Engine engine;
+  Fit::Point best;
+  std::vector<std::string> families;  // of the rows
+};
+
+WholeFit fit_whole(const std::vector<Case>& cases, const Catalog& catalog, const Engine& engine) {
+  WholeFit whole{engine, {}, {}};
+  const Fit fit(cases, catalog, engine);
+  if (fit.empty()) return whole;
+  whole.best = fit.run();
+  for (const Comparison& row : fit.rows(fit.engine_at(whole.best.at))) {
+    whole.families.push_back(row.family);
+  }
+  return whole;
+}
+
+Engine fit_others(const WholeFit& whole, const std::vector<Case>& others, const Catalog& catalog,
+                  const std::string& family) {
+  const Fit fit(others, catalog, whole.engine);
+  if (fit.empty()) return whole.engine;
+  std::vector<bool> mine;
+  for (const std::string& one : whole.families) mine.push_back(one != family);
+  return fit.run_from(whole.best, mine);
+}
+
+}  // namespace
+
 Result<Validation> leave_one_out(const std::vector<Case>& cases, const Catalog& catalog,
                                  const std::function<void(const std::string&)>& progress) {
   std::map<std::string, std::vector<Case>> families;
   for (const Case& one : cases) families[one.family].push_back(one);
+  std::map<std::string, WholeFit> wholes;
+  for (const Case& one : cases) {
+    if (one.engine.empty() || wholes.contains(one.engine)) continue;
+    auto engine = catalog.engine(one.engine);
+    if (!engine) continue;  // the prediction says so
+    progress(one.engine);
+    reset_fitted(*engine);
+    wholes.emplace(one.engine, fit_whole(cases, catalog, *engine));
+  }
   Validation out;
   for (const auto& [family, members] : families) {
     progress(family);
@@ -202,12 +286,9 @@ Result<Validation> leave_one_out(const std::vector<Case>& cases, const Catalog& 
     }
     std::map<std::string, Engine> engines;
     for (const Case& one : members) {
-      if (one.engine.empty() || engines.contains(one.engine)) continue;
-      auto engine = catalog.engine(one.engine);
-      if (!engine) continue;  // the prediction says so
-      reset_fitted(*engine);
-      Fit fit(others, catalog, *engine);
-      engines.emplace(one.engine, fit.empty() ? *engine : fit.run());
+      const auto whole = wholes.find(one.engine);
+      if (whole == wholes.end() || engines.contains(one.engine)) continue;
+      engines.emplace(one.engine, fit_others(whole->second, others, catalog, family));
     }
     Validation part = validate(members, catalog, [&](const Case& one) {
       const auto at = engines.find(one.engine);
