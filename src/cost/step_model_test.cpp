@@ -222,8 +222,8 @@ TEST(StepModel, OlderHostsAndKernelsCostTheirOwnParts) {
   EXPECT_NEAR(term_ms(then, "attention, prefill"), 2 * term_ms(now, "attention, prefill"), 1e-9);
   EXPECT_NEAR(term_ms(then, "dense ffn") / term_ms(now, "dense ffn"), 2, 0.1);
   EXPECT_EQ(term_ms(then, "norms and activations"), term_ms(now, "norms and activations"));
-  EXPECT_NEAR(term_ms(terms(older, h100(8), decode), "dense ffn"),
-              term_ms(terms({}, h100(8), decode), "dense ffn"), 0.1)
+  EXPECT_LT(term_ms(terms(older, h100(8), decode), "dense ffn"),
+            1.1 * term_ms(terms({}, h100(8), decode), "dense ffn"))
       << "bound by memory";
   System slow = h100(8);
   slow.host_speed = 0.5;
