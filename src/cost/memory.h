@@ -20,15 +20,15 @@ struct MemoryPlan {
 };
 
 struct MemoryLimits {
-  Tokens block;                     // tokens per KV block
-  int64_t max_tokens_per_step = 0;  // per instance
-  int64_t max_sequences = 0;        // per instance, in flight
-  double memory_share = 0.92;       // of the die's memory that the engine may use ...
+  Tokens block;                                   // tokens per KV block
+  int64_t max_tokens_per_step = 0;                // per instance
+  int64_t max_sequences = 0;                      // per instance, in flight
+  double memory_share = 0.92;                     // of the die's memory that the engine may use ...
   MemoryShare memory_covers = MemoryShare::kAll;  // ... for what (hardware/engine.h)
 };
 
-// The share of memory and what it covers: `given` by a deployment or case, or (0) the engine's; where
-// neither says, 0.92.
+// The share of memory and what it covers: `given` by a deployment or case, or (0) the engine's;
+// where neither says, 0.92.
 void set_memory_share(MemoryLimits& limits, const EngineScheduling& engine, double given, int dp,
                       const Chip& chip);
 

@@ -70,8 +70,7 @@ struct StepKernels::Builder {
   const EngineSpec& engine;
   Sharding sharding{model, system.chip, layout};
   double moe_layers = model.is_moe() ? model.moe_layers() : 0;
-  bool block_scaled =
-      layout.precision.block_scales.value_or(model.native_weights == Format::kFp8);
+  bool block_scaled = layout.precision.block_scales.value_or(model.native_weights == Format::kFp8);
   double memory = system.chip.memory_bandwidth *
                   system.chip.kernels.gemm.of(GemmKind::kBf16).constants.memory_share;
 

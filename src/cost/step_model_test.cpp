@@ -149,7 +149,8 @@ TEST(StepModel, LaunchingExpertsOneByOneBoundsShortPromptsAlone) {
   const InstanceLayout tp8 = layout(Role::kUnified, 8, {.dp = 1, .tp = 8}, Format::kFp8);
   const auto ms = [&](double eager_experts, const RankLoad& load) {
     engine.costs.eager_experts = eager_experts;
-    return to_milliseconds(StepModel(deepseek_r1(), h200(8), tp8, engine).time(std::span(&load, 1)));
+    return to_milliseconds(
+        StepModel(deepseek_r1(), h200(8), tp8, engine).time(std::span(&load, 1)));
   };
   const double launching = 1e3 * (61 * engine.costs.eager_layer + 58 * 3e-3);
   EXPECT_NEAR(ms(3e-3, prompt_load(1, 128)), launching, 1e-6);

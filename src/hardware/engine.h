@@ -60,9 +60,9 @@ struct EngineSpec {
   bool host_overlapped = false;  // the host's part runs beside the device's, and shows if longer
 };
 
-// What an engine's share of memory is a share of. kAll: of the die's memory, weights, buffers and KV
-// together. kWeightsAndKv: of the die's memory, weights, KV and the runtime; activations lie beside
-// them. kFree: of what weights and buffers leave, KV alone.
+// What an engine's share of memory is a share of. kAll: of the die's memory, weights, buffers and
+// KV together. kWeightsAndKv: of the die's memory, weights, KV and the runtime; activations lie
+// beside them. kFree: of what weights and buffers leave, KV alone.
 enum class MemoryShare { kAll, kWeightsAndKv, kFree };
 
 // How it batches. 0: weft's own default for the role.
@@ -72,7 +72,7 @@ struct EngineScheduling {
   int64_t max_sequences = 0;        // per data-parallel rank
   int64_t max_tokens_per_step = 0;  // per data-parallel rank
   bool prefix_caching = true;
-  double memory_share = 0;  // of the device's memory, as memory_covers says
+  double memory_share = 0;         // of the device's memory, as memory_covers says
   double memory_reserve = 0;       // bytes of a device; above 0: what the share leaves out
   double memory_reserve_rank = 0;  // and for each data-parallel rank, where there is more than one
   MemoryShare memory_covers = MemoryShare::kAll;

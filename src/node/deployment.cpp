@@ -29,7 +29,6 @@ Result<size_t> find_system(const std::string& name, const Catalog& catalog, Depl
   return names.size() - 1;
 }
 
-
 int64_t default_tokens_per_step(const GroupConfig& group, const EngineScheduling& engine) {
   if (group.max_tokens_per_step > 0) return group.max_tokens_per_step;
   if (engine.max_tokens_per_step > 0 && group.role == Role::kUnified) {
