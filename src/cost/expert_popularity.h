@@ -11,10 +11,9 @@ namespace weft {
 double chance_of_none(double base, double n);
 
 // An expert's share of the copies is spread evenly on a logarithmic scale over kPopularitySpread,
-// the most popular to the least, as AIConfigurator's power laws of exponent 1 draw them
-// (collector/helper.py, power_law_1.01). One number for all models: with it the decode steps of
-// gpt-oss, Kimi-K2.5 and DeepSeek-R1 keep their proportions from 4 to 64 sequences
-// (docs/accuracy.md).
+// the most popular to the least, as AIConfigurator's tables draw them (power_law_1.01, over a range
+// that grows with the tokens). Fitted, one number for all models: decode steps of gpt-oss and
+// Kimi-K2.5 keep their proportions from 4 to 64 sequences with it (docs/accuracy.md).
 class ExpertPopularity {
  public:
   static constexpr double kPopularitySpread = 30;

@@ -24,25 +24,6 @@ double layer_parameters(const ModelShape& m) {
 
 const InstanceLayout kOne = layout(Role::kUnified, 1, {}, Format::kBf16);
 
-TEST(ChanceOfNone, IsThePower) {
-  for (const double base : {0.0, 0.5, 0.9, 0.99}) {
-    for (const double n : {0.0, 1.0, 2.0, 7.0, 31.0}) {
-      EXPECT_NEAR(chance_of_none(base, n), std::pow(base, n), 1e-12) << base << "^" << n;
-    }
-  }
-  EXPECT_NEAR(chance_of_none(0.5, 1.5), 0.25, 1e-12) << "rounded up";
-  EXPECT_EQ(chance_of_none(0.5, 1000), 0);
-}
-
-TEST(ChanceOfNone, FallsAsTokensGrow) {
-  double last = 1;
-  for (double n = 0.5; n < 5000; n *= 1.3) {
-    const double now = chance_of_none(0.97, n);
-    EXPECT_LE(now, last) << n;
-    last = now;
-  }
-}
-
 TEST(StepBound, OneDecodeReadsEveryWeightOnce) {
   const ModelShape m = llama_8b();
   const double weights = 2 * (layer_parameters(m) + m.embedding_parameters());

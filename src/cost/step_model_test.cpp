@@ -143,6 +143,31 @@ TEST(StepModel, HidingHasItsLimit) {
 }
 
 // One draft token costs a layer, a head and a wider step; at 0.7 acceptance that pays.
+TEST(StepModel, LaunchingExpertsOneByOneBoundsShortPromptsAlone) {
+  EngineSpec engine;
+  engine.host_overlapped = true;
+  const InstanceLayout tp8 = layout(Role::kUnified, 8, {.dp = 1, .tp = 8}, Format::kFp8);
+  const auto ms = [&](double eager_experts, const RankLoad& load) {
+    engine.costs.eager_experts = eager_experts;
+    return to_milliseconds(
+        StepModel(deepseek_r1(), h200(8), tp8, engine).time(std::span(&load, 1)));
+  };
+  const double launching = 1e3 * (61 * engine.costs.eager_layer + 58 * 3e-3);
+  EXPECT_NEAR(ms(3e-3, prompt_load(1, 128)), launching, 1e-6);
+  EXPECT_EQ(ms(3e-3, prompt_load(4, 8192)), ms(0, prompt_load(4, 8192)));
+  EXPECT_EQ(ms(3e-3, decode_load(16, 1000)), ms(0, decode_load(16, 1000))) << "a graph";
+}
+
+TEST(StepModel, BlockScalesAreAsPublishedUnlessSaid) {
+  InstanceLayout tp8 = layout(Role::kUnified, 8, {.dp = 1, .tp = 8}, Format::kFp8);
+  const RankLoad load = prompt_load(4, 4096);
+  const double native = step_ms(llama_70b(), h200(8), tp8, load);
+  tp8.precision.block_scales = false;
+  EXPECT_EQ(step_ms(llama_70b(), h200(8), tp8, load), native);
+  tp8.precision.block_scales = true;
+  EXPECT_NE(step_ms(llama_70b(), h200(8), tp8, load), native);
+}
+
 TEST(StepModel, DraftTokensPay) {
   InstanceLayout with = cloudmatrix_decode();
   InstanceLayout without = with;

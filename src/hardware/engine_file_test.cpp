@@ -57,6 +57,13 @@ TEST(EngineFile, WhatIsLeftOutIsTheDefault) {
   EXPECT_TRUE(record->figures.empty());
 }
 
+TEST(EngineFile, SaysWhatItsShareOfMemoryCovers) {
+  EXPECT_EQ(read("title = \"E\"\n")->thing.scheduling.memory_covers, MemoryShare::kAll);
+  EXPECT_EQ(with("memory_covers", "\"free\"")->thing.scheduling.memory_covers, MemoryShare::kFree);
+  EXPECT_EQ(with("memory_reserve_gib", "2")->thing.scheduling.memory_reserve, 2147483648.0);
+  EXPECT_FALSE(with("memory_covers", "\"most\"").ok());
+}
+
 TEST(EngineFile, EveryConstantIsReadInTheUnitOfItsKey) {
   for (const EngineConstant& constant : engine_constants()) {
     const double middle = (constant.least + constant.most) / 2;

@@ -230,6 +230,15 @@ TEST(Case, ANeededKeyThatIsMissingIsNamed) {
   expect_unusable(replaced(kDecodeCase, ", kv = \"bf16\"", ""), {"precision.kv: missing", "int8"});
 }
 
+TEST(Case, SaysWhetherFp8HasBlockScales) {
+  const auto with = [](const std::string& more) {
+    return case_from(replaced(kDecodeCase, "kv = \"bf16\"", "kv = \"bf16\"" + more));
+  };
+  EXPECT_FALSE(with("").layout.precision.block_scales.has_value());
+  EXPECT_EQ(with(", block_scales = true").layout.precision.block_scales, true);
+  EXPECT_EQ(with(", block_scales = false").layout.precision.block_scales, false);
+}
+
 TEST(Case, AnUnknownOrWrongKeyIsNamedWithItsLineAndCase) {
   const std::string text = kDecodeCase;
   expect_unusable(text + "colour = 3\n", {"cases.toml:18: case \"decode\": colour: unknown key"});

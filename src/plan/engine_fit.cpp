@@ -14,7 +14,7 @@ constexpr double kHuber = 0.15;  // errors beyond it pull with constant force
 constexpr double kPull = 0.002;  // towards the start, per unit of logarithm and case
 constexpr double kProbe = 0.05;  // of a constant, for the derivative
 constexpr int kRounds = 6;
-constexpr int kChords = 3;     // steps with the slopes of the fit to everything
+constexpr int kChords = 4;     // steps with the slopes of the start
 constexpr int kReweights = 8;  // of such a step
 
 using Vector = std::vector<double>;
@@ -86,30 +86,32 @@ class Fit {
     return p;
   }
 
-  // What this fit, to the other families' cases, comes to, from the slopes of a fit to all: `all`
-  // has the rows of every family, `mine` says which are this fit's. A step with slopes that stand
-  // goes as far as they say, weights renewed on the way, and is taken where the cases themselves,
-  // predicted again, say that it was one.
+  // What the cases err where a fit begins, and how that moves with each constant.
+  [[nodiscard]] Point start() const {
+    Point p{start_, errors_at(start_), {}};
+    p.slopes = slopes_at(p.at, p.errors);
+    return p;
+  }
+  // What this fit comes to from a start whose errors and slopes are known: `all` has the rows of
+  // every family, `mine` says which are this fit's. Slopes stand; a step goes as far as they say,
+  // weights renewed on the way, and is taken, or a part of it, when the cases predicted again say
+  // that it was one.
   [[nodiscard]] Engine run_from(const Point& all, const std::vector<bool>& mine) const {
     Point p{all.at, kept(all.errors, mine), {}};
-    if (p.errors.empty() || all.slopes.empty()) return run_engine();
     for (const Vector& slope : all.slopes) p.slopes.push_back(kept(slope, mine));
-    for (int chord = 0; chord < kChords; ++chord) {
-      Vector next = p.at;
-      Vector foreseen = p.errors;
-      for (int i = 0; i < kReweights; ++i) {
-        const Vector further = clamp(add(next, step(p.slopes, foreseen, next, 0)));
-        for (size_t r = 0; r < foreseen.size(); ++r) {
-          for (size_t k = 0; k < next.size(); ++k) {
-            foreseen[r] += p.slopes[k][r] * (further[k] - next[k]);
-          }
-        }
-        next = further;
+    bool better = !p.errors.empty() && !p.slopes.empty();
+    for (int chord = 0; chord < kChords && better; ++chord) {
+      const Vector whole = foreseen_best(p);
+      better = false;
+      for (double part = 1; part > 0.2 && !better; part /= 2) {
+        Vector next = p.at;
+        for (size_t k = 0; k < next.size(); ++k) next[k] += part * (whole[k] - p.at[k]);
+        Vector there = errors_at(next);
+        better = there.size() == p.errors.size() && loss(there, next) < loss(p.errors, p.at) - 1e-9;
+        if (!better) continue;
+        p.at = next;
+        p.errors = std::move(there);
       }
-      Vector there = errors_at(next);
-      if (there.size() != p.errors.size() || loss(there, next) >= loss(p.errors, p.at)) break;
-      p.at = next;
-      p.errors = std::move(there);
     }
     return engine_at(p.at);
   }
@@ -120,6 +122,21 @@ class Fit {
   }
 
  private:
+  // Where the loss is least if errors move as the slopes say.
+  [[nodiscard]] Vector foreseen_best(const Point& p) const {
+    Vector next = p.at;
+    Vector foreseen = p.errors;
+    for (int i = 0; i < kReweights; ++i) {
+      const Vector further = clamp(add(next, step(p.slopes, foreseen, next, 0)));
+      for (size_t k = 0; k < next.size(); ++k) {
+        for (size_t r = 0; r < foreseen.size(); ++r) {
+          foreseen[r] += p.slopes[k][r] * (further[k] - next[k]);
+        }
+      }
+      next = further;
+    }
+    return next;
+  }
   static Vector kept(const Vector& values, const std::vector<bool>& mine) {
     Vector out;
     for (size_t r = 0; r < values.size() && r < mine.size(); ++r) {
@@ -235,31 +252,31 @@ std::string constants_text(const FittedEngine& fitted) {
 
 namespace {
 
-// The fit of one engine to every family's cases, from constants that saw none.
-struct WholeFit {
+// Where every fit of one engine begins, with constants that saw no case: predicted once for all
+// families. A row's error and slopes there are its own, so that who is left out has no say.
+struct SharedStart {
   Engine engine;
-  Fit::Point best;
+  Fit::Point point;
   std::vector<std::string> families;  // of the rows
 };
 
-WholeFit fit_whole(const std::vector<Case>& cases, const Catalog& catalog, const Engine& engine) {
-  WholeFit whole{engine, {}, {}};
+SharedStart shared_start(const std::vector<Case>& cases, const Catalog& catalog,
+                         const Engine& engine) {
+  SharedStart start{engine, {}, {}};
   const Fit fit(cases, catalog, engine);
-  if (fit.empty()) return whole;
-  whole.best = fit.run();
-  for (const Comparison& row : fit.rows(fit.engine_at(whole.best.at))) {
-    whole.families.push_back(row.family);
-  }
-  return whole;
+  if (fit.empty() || fit.constants().empty()) return start;
+  start.point = fit.start();
+  for (const Comparison& row : fit.rows(engine)) start.families.push_back(row.family);
+  return start;
 }
 
-Engine fit_others(const WholeFit& whole, const std::vector<Case>& others, const Catalog& catalog,
+Engine fit_others(const SharedStart& start, const std::vector<Case>& others, const Catalog& catalog,
                   const std::string& family) {
-  const Fit fit(others, catalog, whole.engine);
-  if (fit.empty()) return whole.engine;
+  const Fit fit(others, catalog, start.engine);
+  if (fit.empty() || fit.constants().empty()) return start.engine;
   std::vector<bool> mine;
-  for (const std::string& one : whole.families) mine.push_back(one != family);
-  return fit.run_from(whole.best, mine);
+  for (const std::string& one : start.families) mine.push_back(one != family);
+  return fit.run_from(start.point, mine);
 }
 
 }  // namespace
@@ -268,14 +285,13 @@ Result<Validation> leave_one_out(const std::vector<Case>& cases, const Catalog& 
                                  const std::function<void(const std::string&)>& progress) {
   std::map<std::string, std::vector<Case>> families;
   for (const Case& one : cases) families[one.family].push_back(one);
-  std::map<std::string, WholeFit> wholes;
+  std::map<std::string, SharedStart> starts;
   for (const Case& one : cases) {
-    if (one.engine.empty() || wholes.contains(one.engine)) continue;
+    if (one.engine.empty() || starts.contains(one.engine)) continue;
     auto engine = catalog.engine(one.engine);
     if (!engine) continue;  // the prediction says so
-    progress(one.engine);
     reset_fitted(*engine);
-    wholes.emplace(one.engine, fit_whole(cases, catalog, *engine));
+    starts.emplace(one.engine, shared_start(cases, catalog, *engine));
   }
   Validation out;
   for (const auto& [family, members] : families) {
@@ -286,9 +302,9 @@ Result<Validation> leave_one_out(const std::vector<Case>& cases, const Catalog& 
     }
     std::map<std::string, Engine> engines;
     for (const Case& one : members) {
-      const auto whole = wholes.find(one.engine);
-      if (whole == wholes.end() || engines.contains(one.engine)) continue;
-      engines.emplace(one.engine, fit_others(whole->second, others, catalog, family));
+      const auto start = starts.find(one.engine);
+      if (start == starts.end() || engines.contains(one.engine)) continue;
+      engines.emplace(one.engine, fit_others(start->second, others, catalog, family));
     }
     Validation part = validate(members, catalog, [&](const Case& one) {
       const auto at = engines.find(one.engine);
