@@ -27,7 +27,7 @@ struct Precision {
   Format kv = Format::kBf16;
   // FP8 with a scale per 128 x 128 weights and per 128 activations (DeepSeek-V3, section 3.3)
   // rather than one a tensor; nothing: as the model was published.
-  std::optional<bool> block_scales;
+  std::optional<bool> block_scales = {};
 };
 
 }  // namespace weft
