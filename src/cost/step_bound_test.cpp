@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-
 #include "cost/fixtures.h"
 #include "cost/load_fixtures.h"
 
