@@ -29,8 +29,7 @@ void add_bench_engine(CLI::App& bench, int& exit_code) {
   engine->footer(
       "Example:\n  weft model init --like qwen3 --size small --out /tmp/small\n"
       "  weft bench engine --model /tmp/small --weights int8 --batch 1 16");
-  engine->callback(
-      [options, &exit_code] { exit_code = report_status(bench_engine(*options)); });
+  engine->callback([options, &exit_code] { exit_code = report_status(bench_engine(*options)); });
 }
 
 }  // namespace

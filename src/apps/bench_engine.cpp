@@ -39,8 +39,8 @@ Limits measure_limits(const LocalModel& local) {
   const bool whole = format == WeightFormat::kInt8 || format == WeightFormat::kInt4;
   Limits out;
   out.bytes_per_s = memory_read_bandwidth(workers);
-  out.operations_per_s = whole ? int8_peak(local.model.isa(), workers)
-                               : bf16_peak(local.model.isa(), workers);
+  out.operations_per_s =
+      whole ? int8_peak(local.model.isa(), workers) : bf16_peak(local.model.isa(), workers);
   out.operations = whole ? "INT8" : "BF16";
   return out;
 }
@@ -89,8 +89,7 @@ class Bench {
     const double gained = static_cast<double>(tokens) / static_cast<double>(options_.steps);
     const double context = static_cast<double>(options_.prompt + options_.steps / 2);
     const double kv = static_cast<double>(batch) * context *
-                      instance_.kv().layout().bytes_per_token() *
-                      local_.model.shape().layers;
+                      instance_.kv().layout().bytes_per_token() * local_.model.shape().layers;
     return {fmt::format("decode, {} together", batch), gained / took, took, 0, step_bytes() + kv};
   }
 
@@ -193,8 +192,8 @@ std::string share(const Measured& m, const Limits& limits) {
 }
 
 Json as_json(const Measured& m, const Limits& limits) {
-  const double limit = m.operations > 0 ? m.operations / limits.operations_per_s
-                                        : m.bytes / limits.bytes_per_s;
+  const double limit =
+      m.operations > 0 ? m.operations / limits.operations_per_s : m.bytes / limits.bytes_per_s;
   return {{"name", m.name},
           {"tokens_per_s", m.tokens_per_s},
           {"ms", 1e3 * m.seconds},

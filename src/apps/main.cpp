@@ -28,10 +28,11 @@ int main(int argc, char** argv) {
   const std::string first = argc > 1 ? argv[1] : "";
   const auto named = [&first](const CLI::App* command) { return command->get_name() == first; };
   if (!first.empty() && first[0] != '-' && app.get_subcommands(named).empty()) {
-    std::fprintf(stderr,
-                 "weft: %s: unknown command; expected generate, simulate, estimate, validate, catalog, "
-                 "model or bench\n",
-                 first.c_str());
+    std::fprintf(
+        stderr,
+        "weft: %s: unknown command; expected generate, simulate, estimate, validate, catalog, "
+        "model or bench\n",
+        first.c_str());
     return 2;
   }
   try {
