@@ -22,6 +22,7 @@ function(weft_folder name)
     target_include_directories(weft_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
     target_link_libraries(weft_${name} PUBLIC ${deps} PRIVATE ${arg_LIBRARIES})
     weft_link_alone(${name})
+    weft_instruction_sets(${sources})
   else()
     add_library(weft_${name} INTERFACE)
     target_include_directories(weft_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -42,6 +43,27 @@ function(weft_folder name)
   if(fuzzers AND WEFT_FUZZ)
     target_compile_options(weft_${name} PRIVATE -fsanitize=fuzzer-no-link)
   endif()
+endfunction()
+
+# Sources named after an instruction set are compiled for it; nothing but kernels/isa.h's answer at
+# run time leads into them.
+function(weft_instruction_sets)
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    return()
+  endif()
+  set(avx2 -mavx2 -mfma)
+  set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16
+      -mprefer-vector-width=512)
+  set(amx ${avx512} -mamx-tile -mamx-int8 -mamx-bf16)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    list(APPEND avx512 -Wno-uninitialized)  # false alarms in GCC's own headers
+    list(APPEND amx -Wno-uninitialized)
+  endif()
+  foreach(set avx2 avx512 amx)
+    set(files ${ARGN})
+    list(FILTER files INCLUDE REGEX "_${set}\\.cpp$")
+    set_source_files_properties(${files} PROPERTIES COMPILE_OPTIONS "${${set}}")
+  endforeach()
 endfunction()
 
 # Some of the gtest cases of a folder, one program. They run in the root of the source tree.

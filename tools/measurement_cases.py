@@ -6,6 +6,7 @@ import json
 
 FP8 = {"weights": "fp8", "activations": "fp8", "kv": "bf16"}
 FP8_KV8 = {"weights": "fp8", "activations": "fp8", "kv": "fp8"}
+FP8_BLOCK = {**FP8, "block_scales": True}
 BF16 = {"weights": "bf16", "activations": "bf16", "kv": "bf16"}
 FP4 = {"weights": "fp4", "activations": "bf16", "kv": "bf16"}
 INT4 = {"weights": "int4", "activations": "bf16", "kv": "bf16"}

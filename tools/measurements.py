@@ -13,7 +13,7 @@ import json
 import statistics
 from pathlib import Path
 
-from measurement_cases import BF16, FP4, FP8, FP8_KV8, parallel, rows_of, serve, write
+from measurement_cases import BF16, FP4, FP8, FP8_BLOCK, FP8_KV8, parallel, rows_of, serve, write
 from silicon_measurements import silicon
 
 # ---- dstack -------------------------------------------------------------------------------------
@@ -29,11 +29,14 @@ L405_HEAD = [
     "splits prompts into chunks of 512 tokens; the batches on MI300X with --enforce-eager. Rates",
     "on MI300X: no chunks, 15 decode steps a turn of the scheduler, 1,024 sequences. ShareGPT",
     "lengths: the means are the run's, their spread is not given and taken as exponential.",
-    "Meta's checkpoint (H100) keeps attention and two layers in BF16: its log says 56.8 GiB of",
-    "weights per chip where all of FP8 would be 47; a case cannot say so.",
+    "Meta's checkpoint (H100) keeps attention in BF16: its log says 56.8 GiB of weights per chip.",
+    "91,680 tokens are what its setup supports at most (nvidia/8xh100/README.md of the branch",
+    "add_8xH100_benchmarks): the tokens of KV that were left.",
     "Left out: MI300X with Meta's checkpoint (no FP8 kernels then), two replicas on 8 MI300X",
     "(figures of 4 MI300X word for word).",
 ]
+L405_META = {**FP8, "attention": "bf16"}
+L405_META_KV = 91680
 L405_SYSTEMS = {
     "8xH100 1FP8-meta": ("h100-8", 8), "8xMi300x 1FP8-amd": ("mi300x-8", 8),
     "4xMi300x 1FP8-amd": ("mi300x-8", 4),
@@ -52,8 +55,9 @@ def dstack_405b_cases(measurements):
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-{row['input_len']}-{row['output_len']}-b{batch}",
             "vLLM 0.6.3" if h100 else "vLLM 0.6.3, --enforce-eager", hardware, "llama-3.1-405b",
-            devices, parallel(tp=devices), FP8, "vllm-v0-chunked" if h100 else "vllm-v0-eager",
-            prefix_caching=False, max_tokens_per_step=512, max_batch=256, arrivals="at_once",
+            devices, parallel(tp=devices), L405_META if h100 else FP8,
+            "vllm-v0-chunked" if h100 else "vllm-v0-eager",
+            prefix_caching=False, kv_tokens=L405_META_KV if h100 else None, max_tokens_per_step=512, max_batch=256, arrivals="at_once",
             input_tokens=int(row["input_len"]), output_tokens=int(row["output_len"]),
             requests=batch, published={"makespan_s": float(row["end_to_end_latency"])})
 
@@ -69,8 +73,9 @@ def dstack_405b_rates(measurements):
         yield serve(
             f"dstack-405b-{chip}-tp{devices}-sharegpt-{row['request_rate']}rps",
             f"vLLM 0.6.3{'' if h100 else ', 15 steps a turn'}; spread of lengths assumed",
-            hardware, "llama-3.1-405b", devices, parallel(tp=devices), FP8,
-            "vllm-v0-chunked" if h100 else "vllm-v0", grade="B", prefix_caching=False,
+            hardware, "llama-3.1-405b", devices, parallel(tp=devices),
+            L405_META if h100 else FP8, "vllm-v0-chunked" if h100 else "vllm-v0", grade="B",
+            prefix_caching=False, kv_tokens=L405_META_KV if h100 else None,
             max_tokens_per_step=512 if h100 else None, max_batch=int(row["max-num-seqs"]), **load,
             input_tokens={"dist": "exponential", "min": 4, "max": 2048,
                           "mean": round(int(row["total_input_tokens"]) / count)},
@@ -146,6 +151,8 @@ def gpustack_precision(checkpoint, model, engine):
         return FP4
     if model == "deepseek-v3.2" and engine == "vllm":
         return FP8_KV8  # "auto" is its own FP8 layout for this model
+    if checkpoint.startswith("Qwen/") and checkpoint.endswith("-FP8"):
+        return FP8_BLOCK  # Qwen's own FP8 checkpoints: a scale per 128 x 128 weights
     if checkpoint.endswith("-FP8") or model.startswith("deepseek"):
         return FP8
     return BF16

@@ -2,7 +2,9 @@
 
 import csv
 
-from measurement_cases import BF16, FP4, FP8, FP8_KV8, INT4, parallel, rows_of, serve, uniform, write
+from measurement_cases import (
+    BF16, FP4, FP8, FP8_BLOCK, FP8_KV8, INT4, parallel, rows_of, serve, uniform, write
+)
 
 SILICON_HEAD = [
     "InferenceX sweeps and NVIDIA's own runs, as aiconfigurator keeps them beside its",
@@ -65,6 +67,8 @@ def silicon_precision(row, model):
         return INT4
     if row["precision"] == "":
         return FP8 if row["gemm_quant_mode"].startswith("fp8") else BF16
+    if row["gemm_quant_mode"] == "fp8_block" or row["model_path"] == "Qwen/Qwen3-235B-A22B-FP8":
+        return FP8_BLOCK  # Qwen's own FP8 checkpoints, and what a row names so
     if model == "llama-3.1-70b" and row["backend"] == "vllm" and row["system"] == "h100_sxm":
         return FP8  # 28 requests of 8,300 tokens in flight at TP2: what BF16 holds
     if model == "llama-3.1-70b" or "nvidia/" in row["model_path"]:
@@ -119,15 +123,15 @@ def inferencex_script(model, engine, version, chip, tp, lengths, concurrency):
         return {"tokens": 8192, "memory": 0.95 if large else 0.9, **experts}
     if engine == "sglang":
         if model == "deepseek-r1":
-            # Its 0.82 is for weights and KV alone; the buffers of 32,768 tokens lie beside them.
-            return {"tokens": 32768, "memory": 0.9}
+            return {"tokens": 32768, "memory": 0.82}
         return {"tokens": 8192, "memory": 0.85}
     if model == "deepseek-r1":
         if concurrency > (32 if isl == 8192 else 64):
             return None
-        return {"tokens": (concurrency + isl + 64 + 63) // 64 * 64, "ep": tp}
+        return {"tokens": (concurrency + isl + 64 + 63) // 64 * 64, "ep": tp,
+                "memory": 0.75}
     if model == "gpt-oss-120b":
-        return {"tokens": 20000, "ep": tp}
+        return {"tokens": 20000, "ep": tp, "memory": 0.85}
     return {"tokens": 16384, "waits": lengths == (1024, 1024) and tp < 8}
 
 

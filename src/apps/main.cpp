@@ -22,13 +22,16 @@ int main(int argc, char** argv) {
   weft::add_estimate(app, exit_code);
   weft::add_validate(app, exit_code);
   weft::add_catalog(app, exit_code);
+  weft::add_generate(app, exit_code);
+  weft::add_model(app, exit_code);
   weft::add_bench(app, exit_code);
   const std::string first = argc > 1 ? argv[1] : "";
   const auto named = [&first](const CLI::App* command) { return command->get_name() == first; };
   if (!first.empty() && first[0] != '-' && app.get_subcommands(named).empty()) {
     std::fprintf(
         stderr,
-        "weft: %s: unknown command; expected simulate, estimate, validate, catalog or bench\n",
+        "weft: %s: unknown command; expected generate, simulate, estimate, validate, catalog, "
+        "model or bench\n",
         first.c_str());
     return 2;
   }

@@ -12,8 +12,8 @@ using Rows = LayerGemm::Rows;
 // Collects products that share formats.
 class Gemms {
  public:
-  Gemms(const InstanceLayout& layout, const Sharding& sharding)
-      : weights_(sharding.layer_format), activations_(layout.precision.activations) {}
+  Gemms(const InstanceLayout& layout, Format weights)
+      : weights_(weights), activations_(layout.precision.activations) {}
 
   LayerGemm& add(std::string_view term, double count, double n, double k) {
     LayerGemm gemm;
@@ -49,7 +49,7 @@ std::vector<LayerGemm> gqa_gemms(const ModelShape& model, const InstanceLayout& 
   const double tp = spread ? 1 : sharding.tp;
   const double heads = std::max(1.0, model.heads / tp);
   const double kv_heads = std::max(1.0, model.kv_heads / tp);
-  Gemms gemms(layout, sharding);
+  Gemms gemms(layout, sharding.attention_format);
   gemms.add("attention projections", 1, (heads + 2 * kv_heads) * model.head_dim, model.hidden);
   gemms.add("attention projections", 1, model.hidden, heads * model.head_dim);
   for (LayerGemm& gemm : gemms.list) gemm.rows_share = sharding.sequence_share;
@@ -63,7 +63,8 @@ std::vector<LayerGemm> mla_gemms(const ModelShape& model, const AttentionGroup& 
   const bool spread = layout.parallel.sp > 1;
   const double row = model.kv_lora + model.rope_dim;
   const double query = query_width(model);
-  Gemms whole(layout, sharding);  // as if one die did everything: what is left over shows
+  Gemms whole(layout,
+              sharding.attention_format);  // as if one die did everything: what is left over shows
   whole.add("", 1, model.q_lora + row, model.hidden);
   whole.add("", 1, query, model.q_lora > 0 ? model.q_lora : model.hidden);
   whole.add("", 1, static_cast<double>(model.heads) * (model.nope_dim + model.v_dim),
@@ -72,7 +73,7 @@ std::vector<LayerGemm> mla_gemms(const ModelShape& model, const AttentionGroup& 
   const size_t named = whole.list.size();
   add_rest(whole, model, group, own);
 
-  Gemms gemms(layout, sharding);
+  Gemms gemms(layout, sharding.attention_format);
   const std::string_view term = "attention projections";
   gemms.add(term, 1, model.q_lora + row, model.hidden).rows_share = own;
   gemms.add(term, 1, query / tp, model.q_lora > 0 ? model.q_lora : model.hidden);
@@ -97,7 +98,7 @@ std::vector<LayerGemm> mla_gemms(const ModelShape& model, const AttentionGroup& 
 std::vector<LayerGemm> other_gemms(const ModelShape& model, const AttentionGroup& group,
                                    const InstanceLayout& layout, const Sharding& sharding) {
   const AttentionWeights weights = attention_weights(model, group, layout);
-  Gemms gemms(layout, sharding);
+  Gemms gemms(layout, sharding.attention_format);
   gemms.add("attention projections", 1, weights.whole / model.hidden, model.hidden).rows_share =
       sharding.sequence_share;
   gemms.add("attention projections", 1, weights.split / model.hidden, model.hidden);
@@ -106,7 +107,7 @@ std::vector<LayerGemm> other_gemms(const ModelShape& model, const AttentionGroup
 
 std::vector<LayerGemm> ffn_gemms(std::string_view term, double count, double hidden, double ffn,
                                  const InstanceLayout& layout, const Sharding& sharding) {
-  Gemms gemms(layout, sharding);
+  Gemms gemms(layout, sharding.layer_format);
   gemms.add(term, count, 2 * ffn, hidden);
   gemms.add(term, count, hidden, ffn);
   return gemms.list;
@@ -141,7 +142,7 @@ std::vector<LayerGemm> dense_ffn_gemms(const ModelShape& model, const InstanceLa
 std::vector<LayerGemm> moe_gemms(const ModelShape& model, const InstanceLayout& layout,
                                  const Sharding& sharding) {
   if (!model.is_moe() || model.moe_layers() == 0) return {};
-  Gemms router(layout, sharding);
+  Gemms router(layout, sharding.layer_format);
   LayerGemm& gate = router.add("router", model.moe_layers(), model.experts, model.hidden);
   gate.weights = gate.activations = Format::kBf16;
   gate.rows_share = sharding.sequence_share;

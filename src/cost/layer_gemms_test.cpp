@@ -166,5 +166,13 @@ TEST(LayerGemms, RoutersAndAbsorbedProductsStayInSixteenBits) {
   EXPECT_EQ(all.head.weights, Format::kBf16);
 }
 
+TEST(LayerGemms, AttentionMayBeKeptWiderThanTheLayersBeside) {
+  InstanceLayout l = spread(1, 1);
+  l.precision = {Format::kFp8, Format::kFp8, Format::kBf16, Format::kBf16};
+  const Products all = products(llama_70b(), l);
+  for (const LayerGemm& gemm : all.attention) EXPECT_EQ(gemm.weights, Format::kBf16);
+  for (const LayerGemm& gemm : all.dense) EXPECT_EQ(gemm.weights, Format::kFp8);
+}
+
 }  // namespace
 }  // namespace weft

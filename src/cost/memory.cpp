@@ -29,7 +29,7 @@ double stage_share(const ModelShape& model, const InstanceLayout& layout) {
 double attention_bytes(const ModelShape& model, const AttentionGroup& group,
                        const InstanceLayout& layout, const Sharding& sharding) {
   const AttentionWeights weights = attention_weights(model, group, layout);
-  return (weights.whole + weights.split) * bytes_per_value(sharding.layer_format);
+  return (weights.whole + weights.split) * bytes_per_value(sharding.attention_format);
 }
 
 // Router, shared and routed experts of one layer on the fullest die.
@@ -84,17 +84,32 @@ double kv_share(const ModelShape& model, const InstanceLayout& layout) {
   return (stage_share(model, layout) + draft / model.layers) / heads;
 }
 
+// What weights, buffers and KV may take together.
+double capacity(double memory, const MemoryPlan& plan, double workspace,
+                const MemoryLimits& limits) {
+  const double share = memory * limits.memory_share;
+  switch (limits.memory_covers) {
+    case MemoryShare::kWeightsAndKv:
+      return std::min(memory, share + workspace);
+    case MemoryShare::kFree:
+      return share + (1 - limits.memory_share) * std::min(memory, plan.weights + plan.buffers);
+    case MemoryShare::kAll:
+      break;
+  }
+  return share;
+}
+
 MemoryPlan fill(const ModelShape& model, const System& system, const InstanceLayout& layout,
                 const MemoryLimits& limits) {
   const int64_t per_rank = ceil_div(limits.max_sequences, layout.parallel.dp);
   const double tokens_per_die = rank_tokens(layout, limits) / layout.parallel.tp;
   const bool alone = layout.parallel.dp * layout.parallel.tp * layout.parallel.pp == 1;
   MemoryPlan plan;
-  plan.capacity = system.chip.memory_bytes * limits.memory_share;
   plan.weights = weight_bytes(model, system, layout);
-  plan.buffers = workspace_bytes(model, system, layout, limits) +
-                 exchange_bytes(model, system, layout, tokens_per_die) +
-                 kRuntimeBytes * (alone ? 1 : 2);
+  const double workspace = workspace_bytes(model, system, layout, limits) +
+                           exchange_bytes(model, system, layout, tokens_per_die);
+  plan.buffers = workspace + kRuntimeBytes * (alone ? 1 : 2);
+  plan.capacity = capacity(system.chip.memory_bytes, plan, workspace, limits);
   plan.kv = plan.capacity - plan.weights - plan.buffers;
   const double share = kv_share(model, layout);
   plan.kv_bytes_per_token = model.kv_bytes_per_token(layout.precision.kv) * share;
@@ -179,6 +194,24 @@ std::string what_fits(const ModelShape& model, const System& system, const Insta
 
 }  // namespace
 
+void set_memory_share(MemoryLimits& limits, const EngineScheduling& engine, double given, int dp,
+                      const Chip& chip) {
+  // A server's default knows one node's ranks; wider deployments name their share.
+  constexpr int kNodeRanks = 8;
+  const double ranks = dp > 1 && dp <= kNodeRanks ? dp : 0;
+  const double reserve =
+      (engine.memory_reserve + ranks * engine.memory_reserve_rank) / chip.memory_bytes;
+  limits.memory_covers = engine.memory_covers;
+  limits.logit_bytes = engine.logit_bytes;
+  if (given > 0) {
+    limits.memory_share = given;
+  } else if (reserve > 0 && reserve < 1) {
+    limits.memory_share = 1 - reserve;
+  } else if (engine.memory_share > 0) {
+    limits.memory_share = engine.memory_share;
+  }
+}
+
 double weight_bytes(const ModelShape& model, const System& system, const InstanceLayout& layout) {
   const Sharding sharding(model, system.chip, layout);
   const double table = model.embedding_parameters() * kBf16Bytes / sharding.tp;
@@ -225,7 +258,7 @@ double workspace_bytes(const ModelShape& model, const System& system, const Inst
   const double rows = static_cast<double>(
       ceil_div(limits.max_sequences * (1 + layout.draft_tokens), layout.parallel.dp));
   return tokens * kBf16Bytes * (residual + std::max({attention, dense, experts})) +
-         rows * 4 * model.vocab;
+         rows * limits.logit_bytes * model.vocab;
 }
 
 Result<MemoryPlan> plan_memory(const ModelShape& model, const System& system,

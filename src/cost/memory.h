@@ -5,11 +5,12 @@
 
 #include "base/result.h"
 #include "cost/deployment.h"
+#include "hardware/engine.h"
 
 namespace weft {
 
 struct MemoryPlan {
-  double capacity = 0;               // bytes per die, the share that software may use already taken
+  double capacity = 0;               // bytes per die for what follows, the engine's share taken
   double weights = 0;                // bytes per die
   double buffers = 0;                // activations, dispatch and combine buffers, runtime
   double kv = 0;                     // what is left for KV
@@ -19,11 +20,18 @@ struct MemoryPlan {
 };
 
 struct MemoryLimits {
-  Tokens block;                     // tokens per KV block
-  int64_t max_tokens_per_step = 0;  // per instance
-  int64_t max_sequences = 0;        // per instance, in flight
-  double memory_share = 0.92;       // of the die's memory that the engine may use
+  Tokens block;                                   // tokens per KV block
+  int64_t max_tokens_per_step = 0;                // per instance
+  int64_t max_sequences = 0;                      // per instance, in flight
+  double memory_share = 0.92;                     // of the die's memory that the engine may use ...
+  MemoryShare memory_covers = MemoryShare::kAll;  // ... for what (hardware/engine.h)
+  double logit_bytes = 4;  // of the sampler, per sequence and word of the vocabulary
 };
+
+// The share of memory, what it covers and the sampler's part: `given` by a deployment or case, or
+// (0) the engine's; where neither says, 0.92.
+void set_memory_share(MemoryLimits& limits, const EngineScheduling& engine, double given, int dp,
+                      const Chip& chip);
 
 // kBadInput when the weights do not fit or no block is left: says by how many GiB per die, and what
 // would fit (a larger parallel degree, a smaller format).
@@ -45,7 +53,7 @@ double exchange_bytes(const ModelShape& model, const System& system, const Insta
                       double tokens_per_die);
 
 // Activations of one micro-batch: residual rows, heads, and the widest of attention, dense FFN and
-// the hottest die's expert rows; and FP32 logits.
+// the hottest die's expert rows; and the sampler's logits.
 double workspace_bytes(const ModelShape& model, const System& system, const InstanceLayout& layout,
                        const MemoryLimits& limits);
 

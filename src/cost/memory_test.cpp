@@ -67,6 +67,44 @@ TEST(Memory, Llama70bNeedsTwoH100) {
   EXPECT_EQ(four->kv_bytes_per_token, 327680.0 / 4);
 }
 
+TEST(Memory, AShareCoversWhatTheEngineSays) {
+  const InstanceLayout one = layout(Role::kUnified, 1, {}, Format::kBf16);
+  MemoryLimits limits{Tokens(16), 8192, 256, 0.8};
+  const auto kv = [&](MemoryShare covers) {
+    limits.memory_covers = covers;
+    return *plan_memory(llama_8b(), h100(8), one, limits);
+  };
+  const MemoryPlan all = kv(MemoryShare::kAll);
+  const double memory = h100(8).chip.memory_bytes;
+  EXPECT_NEAR(all.kv, 0.8 * memory - all.weights - all.buffers, 1);
+  EXPECT_NEAR(kv(MemoryShare::kFree).kv, 0.8 * (memory - all.weights - all.buffers), 1);
+  const double workspace = workspace_bytes(llama_8b(), h100(8), one, limits);
+  const MemoryPlan apart = kv(MemoryShare::kWeightsAndKv);
+  EXPECT_NEAR(apart.kv, 0.8 * memory - all.weights - (all.buffers - workspace), 1);
+  limits.memory_share = 1;
+  EXPECT_NEAR(kv(MemoryShare::kWeightsAndKv).kv, memory - all.weights - all.buffers, 1)
+      << "never more than there is";
+}
+
+TEST(Memory, AReserveLeavesTheSameOnEveryChip) {
+  EngineScheduling engine;
+  engine.memory_share = 0.5;
+  engine.memory_reserve = 14e9;
+  engine.memory_reserve_rank = 1e9;
+  MemoryLimits limits{Tokens(16), 8192, 256};
+  const double memory = h100(8).chip.memory_bytes;
+  const auto left_out = [&](double given, int dp) {
+    set_memory_share(limits, engine, given, dp, h100(8).chip);
+    return (1 - limits.memory_share) * memory;
+  };
+  EXPECT_NEAR(left_out(0, 1), 14e9, 1);
+  EXPECT_NEAR(left_out(0, 8), 22e9, 1);
+  EXPECT_NEAR(left_out(0, 72), 14e9, 1) << "a node's ranks";
+  EXPECT_NEAR(left_out(0.9, 1), 0.1 * memory, 1) << "what is given counts";
+  engine.memory_reserve = 0;
+  EXPECT_NEAR(left_out(0, 1), 0.5 * memory, 1);
+}
+
 // vLLM at gpu_memory_utilization 0.9 keeps 0.9 x 95.6 GiB less 15.0 of weights and 1 to 1.5 of
 // activations, graphs and context: 69.5 to 70.1 GiB.
 TEST(Memory, Llama8bOnOneCardKeepsWhatVllmKeeps) {
@@ -102,6 +140,23 @@ TEST(Memory, WindowsAreHeldPerSequence) {
   EXPECT_EQ(plan->kv_bytes_per_token, 36864);
   EXPECT_EQ(plan->kv_bytes_per_sequence, 128.0 * 18 * 2048);
   EXPECT_NEAR(plan->weights, 65e9, 3e9);  // the published checkpoint is 65 GB
+}
+
+TEST(Memory, WiderAttentionAndTheSamplersLogitsAreCounted) {
+  InstanceLayout l = layout(Role::kUnified, 2, {.dp = 1, .tp = 2}, Format::kFp8);
+  MemoryLimits limits{Tokens(16), 8192, 1000};
+  const auto narrow = plan_memory(llama_70b(), h100(8), l, limits);
+  limits.logit_bytes += 10;
+  const auto sampled = plan_memory(llama_70b(), h100(8), l, limits);
+  l.precision.attention = Format::kBf16;
+  const auto wide = plan_memory(llama_70b(), h100(8), l, limits);
+  ASSERT_TRUE(narrow.ok() && sampled.ok() && wide.ok());
+  EXPECT_NEAR(sampled->buffers - narrow->buffers, 1000.0 * 10 * llama_70b().vocab, 1);
+  double attention = 0;
+  for (const AttentionGroup& group : llama_70b().attention_groups) {
+    attention += group.layers * llama_70b().attention_parameters(group) / 2;
+  }
+  EXPECT_NEAR(wide->weights - sampled->weights, attention, 1e-3 * attention);
 }
 
 // More of anything that takes memory never leaves more blocks.

@@ -28,7 +28,8 @@ Sharding::Sharding(const ModelShape& model, const Chip& chip, const InstanceLayo
       expert_split(std::max(1, tp / ep)),
       sequence_share(1.0 / layout.parallel.sp),
       expert_format(layout.precision.weights),
-      layer_format(layer_format_of(model, chip, layout.precision)) {
+      layer_format(layer_format_of(model, chip, layout.precision)),
+      attention_format(layout.precision.attention.value_or(layer_format)) {
   if (!model.is_moe()) return;
   const int copies = model.experts + layout.redundant_experts;
   shared_only_dies = std::max(0, ep - copies);

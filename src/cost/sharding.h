@@ -25,6 +25,7 @@ struct Sharding {
   // the rest stays as published (R1 FP4, V4, gpt-oss). Embeddings and head are BF16 always.
   Format expert_format = Format::kBf16;
   Format layer_format = Format::kBf16;
+  Format attention_format = Format::kBf16;  // of attention's matrices
 
   // Messages that one token sends: its routed experts, and the shared one where it is elsewhere.
   [[nodiscard]] int copies_per_token(const ModelShape& model) const;

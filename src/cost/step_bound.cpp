@@ -37,21 +37,9 @@ struct StepBound::Builder {
     out.all.weights = parameters * bytes_per_value(sharding.expert_format) * sharding.expert_slots *
                       routed_dies / sharding.ep / system.chip.memory_bandwidth;
     out.copies = (k + shared) / sharding.ep;
-    out.idle_base = 1 - k / (sharding.expert_slots * routed_dies);
+    out.popularity = ExpertPopularity(k / (sharding.expert_slots * routed_dies));
   }
 };
-
-double chance_of_none(double base, double n) {
-  if (n * (1 - base) > 40) return 0;
-  auto times = static_cast<uint64_t>(n);
-  if (static_cast<double>(times) < n) ++times;
-  double result = 1;
-  for (; times > 0; times >>= 1) {
-    if ((times & 1) != 0) result *= base;
-    base *= base;
-  }
-  return result;
-}
 
 StepBound::StepBound(const ModelShape& model, const System& system, const InstanceLayout& layout)
     : attention_(model, system.chip, layout) {
@@ -94,7 +82,7 @@ Duration StepBound::time(std::span<const RankLoad> loads) const {
   if (tokens > 0) {
     const double ranks = static_cast<double>(loads.size());
     const double group = tokens / ranks * static_cast<double>(group_ranks_);
-    const double used = 1 - chance_of_none(experts_.idle_base, group);
+    const double used = experts_.popularity.touched(group);
     most.compute = std::max(most.compute,
                             all.compute / ranks + experts_.all.compute * experts_.copies * group);
     most.memory = std::max(most.memory, all.memory / ranks + experts_.all.weights * used);

@@ -1,19 +1,15 @@
 // StepBound: what no software can beat in a step: operations over the dense peak and bytes over the
 // peak bandwidth, of the slowest rank or of all dies' mean. Weights count once, KV once, and of
-// routed experts those that evenly spread tokens would touch.
+// routed experts those that tokens touch when some are liked better (expert_popularity.h).
 #pragma once
 
 #include <span>
 
 #include "base/time.h"
 #include "cost/attention_bound.h"
+#include "cost/expert_popularity.h"
 
 namespace weft {
-
-// x^n by squaring, so that every machine gets the same digits; n is rounded up: the chance that
-// none of n tokens does what each leaves alone with chance `base`. 0 where 1 - x^n is 1 to the last
-// digit.
-double chance_of_none(double base, double n);
 
 class StepBound {
  public:
@@ -28,12 +24,11 @@ class StepBound {
     double compute = 0;  // seconds per token
     double weights = 0;  // seconds, whatever the tokens
   };
-  // Routed experts of a die: each of T tokens picks k of S slots evenly, so that a slot stays idle
-  // with probability (1 - k / S)^T.
+  // Routed experts of a die: each token picks k of S slots.
   struct Experts {
-    Product all;           // weights: all slots of the die
-    double copies = 0;     // on a die, per token of the group
-    double idle_base = 1;  // 1 - k / S
+    Product all;        // weights: all slots of the die
+    double copies = 0;  // on a die, per token of the group
+    ExpertPopularity popularity;
   };
   struct Builder;
 

@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "cost/fixtures.h"
 #include "cost/load_fixtures.h"
 
@@ -23,25 +21,6 @@ double layer_parameters(const ModelShape& m) {
 }
 
 const InstanceLayout kOne = layout(Role::kUnified, 1, {}, Format::kBf16);
-
-TEST(ChanceOfNone, IsThePower) {
-  for (const double base : {0.0, 0.5, 0.9, 0.99}) {
-    for (const double n : {0.0, 1.0, 2.0, 7.0, 31.0}) {
-      EXPECT_NEAR(chance_of_none(base, n), std::pow(base, n), 1e-12) << base << "^" << n;
-    }
-  }
-  EXPECT_NEAR(chance_of_none(0.5, 1.5), 0.25, 1e-12) << "rounded up";
-  EXPECT_EQ(chance_of_none(0.5, 1000), 0);
-}
-
-TEST(ChanceOfNone, FallsAsTokensGrow) {
-  double last = 1;
-  for (double n = 0.5; n < 5000; n *= 1.3) {
-    const double now = chance_of_none(0.97, n);
-    EXPECT_LE(now, last) << n;
-    last = now;
-  }
-}
 
 TEST(StepBound, OneDecodeReadsEveryWeightOnce) {
   const ModelShape m = llama_8b();
@@ -76,9 +55,11 @@ TEST(StepBound, FewTokensTouchFewExperts) {
   const double one = bound(m, h200(1), l, {decode_load(1, 0)});
   const double two = bound(m, h200(1), l, {decode_load(2, 0)});
   EXPECT_GT(one, 8 * experts);
-  EXPECT_NEAR(two - one, (8 - 8.0 * 8 / 256) * experts, 0.01 * one);
+  const ExpertPopularity liked(8.0 / 256);
+  EXPECT_NEAR(two - one, (256 * liked.touched(2) - 8) * experts, 0.001 * one);
+  EXPECT_LT(two - one, (8 - 8.0 * 8 / 256) * experts) << "fewer than when all are liked alike";
   const double many = bound(m, h200(1), l, {decode_load(256, 0)});
-  EXPECT_NEAR(many - one, (256 * (1 - std::pow(1 - 8.0 / 256, 256)) - 8) * experts, 0.01 * many);
+  EXPECT_NEAR(many - one, (256 * liked.touched(256) - 8) * experts, 0.001 * many);
 }
 
 TEST(StepBound, TheBusiestRankRules) {

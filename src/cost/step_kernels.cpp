@@ -70,7 +70,7 @@ struct StepKernels::Builder {
   const EngineSpec& engine;
   Sharding sharding{model, system.chip, layout};
   double moe_layers = model.is_moe() ? model.moe_layers() : 0;
-  bool block_scaled = model.native_weights == Format::kFp8;
+  bool block_scaled = layout.precision.block_scales.value_or(model.native_weights == Format::kFp8);
   double memory = system.chip.memory_bandwidth *
                   system.chip.kernels.gemm.of(GemmKind::kBf16).constants.memory_share;
 
@@ -92,7 +92,9 @@ struct StepKernels::Builder {
                           weight_bytes_of(shape.weights, block_scaled),
                           activation_bytes_of(format, block_scaled),
                           kBf16Bytes};
-    gemm.plan = GemmPlan(sizes, gemm.fit->constants, peaks(format));
+    GemmPeaks reached = peaks(format);
+    reached.operations *= engine.costs.products_share;
+    gemm.plan = GemmPlan(sizes, gemm.fit->constants, reached);
     return gemm;
   }
   void add_gemms(GemmTerm term, const std::vector<LayerGemm>& shapes) const {
@@ -144,6 +146,7 @@ StepKernels::StepKernels(const ModelShape& model, const System& system,
       layers_(model.layers),
       dense_layers_(model.is_moe() ? model.dense_layers : model.layers),
       attention_(model, system, layout),
+      attention_times_(1 / engine.costs.attention_share),
       overlap_prefill_(engine.costs.overlap_prefill),
       overlap_decode_(engine.costs.overlap_decode) {
   Builder{*this, model, system, layout, engine}.build();
@@ -165,6 +168,7 @@ void StepKernels::Builder::add_experts() const {
   const bool four_bits = bytes_per_value(sharding.expert_format) < 1 && format == Format::kBf16;
   GemmKind kind = four_bits ? GemmKind::kFourBitWeights : gemm_kind(format, format, block_scaled);
   if (kind == GemmKind::kFp8Block && sharding.exchanges) kind = GemmKind::kFp8Grouped;
+  if (engine.expert_kernels == ExpertKernels::kOpen) kind = open_kind(kind);
   const ExpertShape shape{static_cast<double>(model.hidden),
                           static_cast<double>(model.expert_ffn) / sharding.expert_split,
                           weight_bytes_of(sharding.expert_format, block_scaled),
@@ -174,16 +178,17 @@ void StepKernels::Builder::add_experts() const {
   e.slots = sharding.expert_slots;
   const double routed_dies = sharding.ep - sharding.shared_only_dies;
   const double k = model.experts_per_token;
-  const double balance =
-      layout.expert_imbalance > 0 ? layout.expert_imbalance : engine.costs.expert_imbalance;
-  e.copies = k * (sharding.ep > 1 ? balance : 1) / routed_dies;
-  if (sharding.shared_only_dies > 0) {
-    const double shared = static_cast<double>(model.shared_experts) / sharding.shared_only_dies;
-    e.copies = std::max(e.copies, shared);
+  e.copies = k / routed_dies;
+  if (sharding.ep > 1) {
+    const bool given = layout.expert_imbalance > 0;
+    e.balance = given ? layout.expert_imbalance : engine.costs.expert_imbalance;
+    e.two_log_dies = given ? 0 : 2 * std::log(static_cast<double>(routed_dies));
   }
-  e.idle_base = 1 - k / (sharding.expert_slots * routed_dies);
-  // Without an exchange every die of the group sees all of the group's tokens.
-  e.token_share = sharding.exchanges ? std::min(1.0, e.copies) : 1;
+  if (sharding.shared_only_dies > 0) {
+    e.least_copies = static_cast<double>(model.shared_experts) / sharding.shared_only_dies;
+  }
+  e.popularity = ExpertPopularity(k / (sharding.expert_slots * routed_dies));
+  e.sees_all = !sharding.exchanges;
 }
 
 StepKernels::Exchange StepKernels::Builder::exchange(ExchangeKind kind, bool dispatch) const {
@@ -340,7 +345,7 @@ StepKernels::RankParts StepKernels::rank_parts(const RankLoad& load) const {
   }
   parts.gemms = known.gemms;
   parts.attention = attention_.parts(load, share_);
-  parts.attention.prefill *= passes_;
+  parts.attention.prefill *= passes_ * attention_times_;
   parts.attention.decode *= passes_;
   parts.attention.index *= passes_;
   const double tokens = static_cast<double>(load.prefill_tokens + load.decode_tokens);
@@ -360,9 +365,10 @@ StepKernels::SharedParts StepKernels::shared_parts(const LoadSummary& sum) const
   if (tokens <= 0) return parts;
   if (experts_.layers > 0) {
     const Experts& e = experts_;
-    const double rows = e.copies * group;
-    const double touched = std::max(1.0, e.slots * (1 - chance_of_none(e.idle_base, group)));
-    const double seen = e.token_share * group;
+    const double share = busiest_share(e.balance, e.copies * group, e.two_log_dies);
+    const double rows = std::max(e.copies * share, e.least_copies) * group;
+    const double touched = std::max(1.0, e.slots * e.popularity.touched(group * share));
+    const double seen = e.sees_all ? group : std::min(group, rows);
     const double each = passes_ * e.layers;
     parts.experts = each * e.plan.seconds(rows, touched, seen);
     parts.handling = each * e.plan.handling_seconds(rows, seen);

@@ -9,6 +9,7 @@
 #include "cost/attention_layers.h"
 #include "cost/collective_cost.h"
 #include "cost/exchange_cost.h"
+#include "cost/expert_popularity.h"
 #include "cost/gemm_cost.h"
 #include "cost/layer_gemms.h"
 #include "hardware/engine.h"
@@ -94,10 +95,13 @@ class StepKernels {
   struct Experts {
     ExpertPlan plan;
     double layers = 0;
-    double copies = 0;  // on the hottest die, per token of the group
+    double copies = 0;        // on a die, mean, per token of the group
+    double least_copies = 0;  // on a die that holds shared experts
+    double balance = 1;       // the hottest die's copies over the mean, in the long run
+    double two_log_dies = 0;  // 2 ln(dies); 0: no chance about it
     double slots = 0;
-    double idle_base = 1;    // chance that a token leaves a slot alone
-    double token_share = 1;  // tokens that the die sees, per token of the group
+    ExpertPopularity popularity;
+    bool sees_all = false;  // of the group's tokens, not those alone that are sent to it
   };
   // Dispatch or combine: a kernel of its own, or a collective of the group.
   struct Exchange {
@@ -131,7 +135,8 @@ class StepKernels {
   double dense_layers_ = 0;
   std::array<std::vector<Gemm>, kGemmTerms> gemms_;
   AttentionLayers attention_;
-  double elementwise_ = 0;  // seconds per token
+  double attention_times_ = 1;  // that prompts' attention takes, by the engine's kernels
+  double elementwise_ = 0;      // seconds per token
   Experts experts_;
   std::array<Exchange, 2> dispatch_;  // of steps without and with prompts
   std::array<Exchange, 2> combine_;

@@ -37,11 +37,13 @@ StepModel::StepModel(const ModelShape& model, const System& system, const Instan
       draft_tokens_(layout.draft_tokens),
       pipeline_stages_(layout.parallel.pp),
       group_ranks_(static_cast<size_t>(Sharding(model, system.chip, layout).group_ranks)),
-      host_step_(engine.costs.host_step),
-      host_sequence_(engine.costs.host_sequence),
+      host_step_(engine.costs.host_step / system.host_speed),
+      host_sequence_(engine.costs.host_sequence / system.host_speed),
       host_overlapped_(engine.host_overlapped),
       captures_decode_(engine.captures_decode),
-      eager_(engine.costs.eager_layer * model.layers),
+      eager_((engine.costs.eager_layer * model.layers +
+              engine.costs.eager_experts * (layers_ - dense_layers_)) /
+             system.host_speed),
       whole_(model, system, layout, engine, 1),
       split_(Sharding(model, system.chip, layout).exchanges && layout.microbatches > 1
                  ? StepKernels(model, system, layout, engine, layout.microbatches)

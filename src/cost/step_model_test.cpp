@@ -143,6 +143,31 @@ TEST(StepModel, HidingHasItsLimit) {
 }
 
 // One draft token costs a layer, a head and a wider step; at 0.7 acceptance that pays.
+TEST(StepModel, LaunchingExpertsOneByOneBoundsShortPromptsAlone) {
+  EngineSpec engine;
+  engine.host_overlapped = true;
+  const InstanceLayout tp8 = layout(Role::kUnified, 8, {.dp = 1, .tp = 8}, Format::kFp8);
+  const auto ms = [&](double eager_experts, const RankLoad& load) {
+    engine.costs.eager_experts = eager_experts;
+    return to_milliseconds(
+        StepModel(deepseek_r1(), h200(8), tp8, engine).time(std::span(&load, 1)));
+  };
+  const double launching = 1e3 * (61 * engine.costs.eager_layer + 58 * 3e-3);
+  EXPECT_NEAR(ms(3e-3, prompt_load(1, 128)), launching, 1e-6);
+  EXPECT_EQ(ms(3e-3, prompt_load(4, 8192)), ms(0, prompt_load(4, 8192)));
+  EXPECT_EQ(ms(3e-3, decode_load(16, 1000)), ms(0, decode_load(16, 1000))) << "a graph";
+}
+
+TEST(StepModel, BlockScalesAreAsPublishedUnlessSaid) {
+  InstanceLayout tp8 = layout(Role::kUnified, 8, {.dp = 1, .tp = 8}, Format::kFp8);
+  const RankLoad load = prompt_load(4, 4096);
+  const double native = step_ms(llama_70b(), h200(8), tp8, load);
+  tp8.precision.block_scales = false;
+  EXPECT_EQ(step_ms(llama_70b(), h200(8), tp8, load), native);
+  tp8.precision.block_scales = true;
+  EXPECT_NE(step_ms(llama_70b(), h200(8), tp8, load), native);
+}
+
 TEST(StepModel, DraftTokensPay) {
   InstanceLayout with = cloudmatrix_decode();
   InstanceLayout without = with;
@@ -202,6 +227,33 @@ TEST(StepModel, LongContextIsCheapOnlyWhereAttentionIsSparse) {
   const double sparse =
       step_ms(deepseek_v32(), h200(8), l, far) - step_ms(deepseek_v32(), h200(8), l, near);
   EXPECT_LT(sparse, dense / 3);
+}
+
+// What an engine's software and its kernels are short of costs what they bound: a slower host's
+// launches, prompts' attention, large products; nothing else.
+TEST(StepModel, OlderHostsAndKernelsCostTheirOwnParts) {
+  const InstanceLayout l = layout(Role::kUnified, 1, {}, Format::kBf16);
+  const std::vector<RankLoad> prompt = {prompt_load(1, 8192)};
+  const std::vector<RankLoad> decode = {decode_load(4, 1000)};
+  const auto terms = [&](const EngineSpec& engine, const System& system,
+                         const std::vector<RankLoad>& loads) {
+    return StepModel(llama_8b(), system, l, engine).terms(loads);
+  };
+  EngineSpec older;
+  older.costs.attention_share = 0.5;
+  older.costs.products_share = 0.5;
+  const auto now = terms({}, h100(8), prompt);
+  const auto then = terms(older, h100(8), prompt);
+  EXPECT_NEAR(term_ms(then, "attention, prefill"), 2 * term_ms(now, "attention, prefill"), 1e-9);
+  EXPECT_NEAR(term_ms(then, "dense ffn") / term_ms(now, "dense ffn"), 2, 0.1);
+  EXPECT_EQ(term_ms(then, "norms and activations"), term_ms(now, "norms and activations"));
+  EXPECT_LT(term_ms(terms(older, h100(8), decode), "dense ffn"),
+            1.1 * term_ms(terms({}, h100(8), decode), "dense ffn"))
+      << "bound by memory";
+  System slow = h100(8);
+  slow.host_speed = 0.5;
+  EXPECT_NEAR(term_ms(terms({}, slow, decode), "host"),
+              2 * term_ms(terms({}, h100(8), decode), "host"), 1e-9);
 }
 
 }  // namespace

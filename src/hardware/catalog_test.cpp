@@ -258,6 +258,7 @@ TEST(Catalog, AFileMayStandOnASystem) {
   const TemporaryFile file("mine.toml", R"(
 title = "Ours"
 like = "h100-8"
+host_speed = { value = 0.5, grade = "U", source = "old processors" }
 price_usd_per_hour = { value = 2.2, grade = "C", source = "our contract" }
 [scale_out]
 network = "rdma-200g"
@@ -266,6 +267,7 @@ network = "rdma-200g"
   EXPECT_EQ(system.title, "Ours");
   EXPECT_EQ(system.packages, 8);
   EXPECT_EQ(system.price_per_hour, 2.2);
+  EXPECT_EQ(system.host_speed, 0.5);
   EXPECT_NEAR(system.scale_out.bandwidth / 1e9, 22.5, 0.1);
   const auto entry = catalog().entry(file.path());
   ASSERT_TRUE(entry.ok()) << entry.error().message;

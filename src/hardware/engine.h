@@ -23,6 +23,8 @@ struct EngineCosts {
   // Host's launching of one layer's kernels one by one, ahead of the device, in steps with prompts:
   // those are not captured in graphs.
   double eager_layer = 0.3e-3;
+  // What an MoE layer's routing and experts add to that: many small kernels, launched from Python.
+  double eager_experts = 0;
   double sampling = 50e-6;
   // Before a request reaches the scheduler: HTTP, tokenising; and per prompt token.
   double request = 2e-3;
@@ -31,6 +33,10 @@ struct EngineCosts {
   // more micro-batches.
   double overlap_prefill = 0.8;
   double overlap_decode = 0.8;
+  // What its kernels reach of the rates that catalog/kernels was fitted on: dense products and
+  // prompts' attention, where operations bound them.
+  double products_share = 1;
+  double attention_share = 1;
   // Hottest rank's expert load over the mean, with the engine's expert balancing.
   double expert_imbalance = 1.35;
 };
@@ -47,6 +53,9 @@ enum class ExchangeKind {
 };
 // The all-reduce of a tensor-parallel layer.
 enum class AllReduceKind { kLibrary, kCustom, kTrtllm };
+// Whose kernels compute experts that no exchange has sorted: TensorRT-LLM's, or those of the open
+// engines (Triton, Marlin).
+enum class ExpertKernels { kTrtllm, kOpen };
 
 // What a step's time depends on.
 struct EngineSpec {
@@ -54,9 +63,15 @@ struct EngineSpec {
   ExchangeKind prefill_exchange = ExchangeKind::kDeepEpNormal;
   ExchangeKind decode_exchange = ExchangeKind::kDeepEpLowLatency;
   AllReduceKind all_reduce = AllReduceKind::kCustom;
+  ExpertKernels expert_kernels = ExpertKernels::kTrtllm;
   bool captures_decode = true;   // decode steps are graphs, launched at once
   bool host_overlapped = false;  // the host's part runs beside the device's, and shows if longer
 };
+
+// What an engine's share of memory is a share of. kAll: of the die's memory, weights, buffers and
+// KV together. kWeightsAndKv: of the die's memory, weights, KV and the runtime; activations lie
+// beside them. kFree: of what weights and buffers leave, KV alone.
+enum class MemoryShare { kAll, kWeightsAndKv, kFree };
 
 // How it batches. 0: weft's own default for the role.
 struct EngineScheduling {
@@ -65,7 +80,11 @@ struct EngineScheduling {
   int64_t max_sequences = 0;        // per data-parallel rank
   int64_t max_tokens_per_step = 0;  // per data-parallel rank
   bool prefix_caching = true;
-  double memory_share = 0;  // of the device's memory
+  double memory_share = 0;         // of the device's memory, as memory_covers says
+  double memory_reserve = 0;       // bytes of a device; above 0: what the share leaves out
+  double memory_reserve_rank = 0;  // and for each data-parallel rank, where there is more than one
+  MemoryShare memory_covers = MemoryShare::kAll;
+  double logit_bytes = 4;  // memory that the sampler takes per sequence and word of the vocabulary
 };
 
 struct Engine {
@@ -83,6 +102,7 @@ struct EngineConstant {
   double per_unit;  // the key's unit in a second: 1e6 for microseconds; 1: a number or a share
   double least;     // in seconds: what is physically possible
   double most;
+  double start = 0;  // where a fit begins that has seen no case; 0: the default
 };
 const std::vector<EngineConstant>& engine_constants();
 // Puts what was fitted back to the defaults, as if no case had been seen.

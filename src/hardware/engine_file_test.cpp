@@ -57,6 +57,13 @@ TEST(EngineFile, WhatIsLeftOutIsTheDefault) {
   EXPECT_TRUE(record->figures.empty());
 }
 
+TEST(EngineFile, SaysWhatItsShareOfMemoryCovers) {
+  EXPECT_EQ(read("title = \"E\"\n")->thing.scheduling.memory_covers, MemoryShare::kAll);
+  EXPECT_EQ(with("memory_covers", "\"free\"")->thing.scheduling.memory_covers, MemoryShare::kFree);
+  EXPECT_EQ(with("memory_reserve_gib", "2")->thing.scheduling.memory_reserve, 2147483648.0);
+  EXPECT_FALSE(with("memory_covers", "\"most\"").ok());
+}
+
 TEST(EngineFile, EveryConstantIsReadInTheUnitOfItsKey) {
   for (const EngineConstant& constant : engine_constants()) {
     const double middle = (constant.least + constant.most) / 2;
@@ -85,6 +92,8 @@ TEST(EngineFile, WordsNameTheirKinds) {
   EXPECT_EQ(with("prefill_exchange", "\"cloudmatrix\"")->thing.spec.prefill_exchange,
             ExchangeKind::kCloudMatrix);
   EXPECT_EQ(with("all_reduce", "\"trtllm\"")->thing.spec.all_reduce, AllReduceKind::kTrtllm);
+  EXPECT_EQ(with("expert_kernels", "\"open\"")->thing.spec.expert_kernels, ExpertKernels::kOpen);
+  EXPECT_EQ(with("logit_bytes", "8")->thing.scheduling.logit_bytes, 8);
   EXPECT_TRUE(with("prefill_first", "true")->thing.scheduling.prefill_first);
   EXPECT_EQ(with("max_sequences", "256")->thing.scheduling.max_sequences, 256);
 }
@@ -104,6 +113,9 @@ TEST(EngineFile, ErrorsNameFileLineAndKey) {
   expect(with("block_tokens", "0"), "block_tokens");
   expect(with("overlap_decode", "1.5"), "overlap_decode");
   expect(with("expert_imbalance", "0.5"), "expert_imbalance");
+  expect(with("attention_share", "0"), "attention_share");
+  expect(with("products_share", "1.1"), "products_share");
+  expect(with("expert_kernels", "\"closed\""), "expert_kernels");
 }
 
 }  // namespace

@@ -10,12 +10,24 @@
 namespace weft {
 namespace {
 
-constexpr std::array<const char*, kGemmKinds> kKindNames = {
-    "bf16", "fp8", "fp8_block", "int8", "fp4", "fp8_grouped", "four_bit_weights"};
+constexpr std::array<const char*, kGemmKinds> kKindNames = {"bf16",
+                                                            "fp8",
+                                                            "fp8_block",
+                                                            "int8",
+                                                            "fp4",
+                                                            "fp8_grouped",
+                                                            "four_bit_weights",
+                                                            "open_bf16",
+                                                            "open_fp8_block",
+                                                            "open_four_bit"};
 // A kind that no chip in line has: the one that stands for it.
 constexpr std::array<GemmKind, kGemmKinds> kStandIns = {
-    GemmKind::kBf16, GemmKind::kBf16,     GemmKind::kFp8, GemmKind::kFp8,
-    GemmKind::kFp8,  GemmKind::kFp8Block, GemmKind::kBf16};
+    GemmKind::kBf16,     GemmKind::kBf16,          GemmKind::kFp8,  GemmKind::kFp8,
+    GemmKind::kFp8,      GemmKind::kFp8Block,      GemmKind::kBf16, GemmKind::kBf16,
+    GemmKind::kFp8Block, GemmKind::kFourBitWeights};
+// Kinds from here on are another engine's kernels: a chip's own stand-in comes before another
+// chip's.
+constexpr size_t kFirstOpen = static_cast<size_t>(GemmKind::kOpenBf16);
 
 struct OwnTables {
   std::array<std::optional<GemmFit>, kGemmKinds> fits;
@@ -69,13 +81,28 @@ OwnTables read_own(ConfigTable table, const std::string& chip) {
 }
 
 const GemmFit* find_fit(const std::vector<const OwnTables*>& line, size_t kind) {
+  const auto stand_in = static_cast<size_t>(kStandIns[kind]);
   for (const OwnTables* tables : line) {
     if (tables->fits[kind]) return &*tables->fits[kind];
+    if (kind >= kFirstOpen && tables->fits[stand_in]) return &*tables->fits[stand_in];
   }
   return nullptr;
 }
 
 }  // namespace
+
+GemmKind open_kind(GemmKind kind) {
+  switch (kind) {
+    case GemmKind::kBf16:
+      return GemmKind::kOpenBf16;
+    case GemmKind::kFp8Block:
+      return GemmKind::kOpenFp8Block;
+    case GemmKind::kFourBitWeights:
+      return GemmKind::kOpenFourBit;
+    default:
+      return kind;
+  }
+}
 
 GemmKind gemm_kind(Format weights, Format activations, bool block_scaled) {
   const bool four_bits = weights == Format::kInt4 || weights == Format::kFp4;

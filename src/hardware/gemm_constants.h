@@ -45,8 +45,23 @@ struct GemmFit {
 // How a product multiplies: by the activations' format, and 8 bits by their scales. kFp8Grouped:
 // kFp8Block for experts whose rows an exchange has sorted (DeepGEMM's grouped kernels).
 // kFourBitWeights: weights of 4 bits that are widened to 16-bit activations' format on the way.
-enum class GemmKind { kBf16, kFp8, kFp8Block, kInt8, kFp4, kFp8Grouped, kFourBitWeights };
-inline constexpr int kGemmKinds = 7;
+// kOpenBf16, kOpenFp8Block, kOpenFourBit: experts by the kernels of open engines (Triton's fused
+// experts, Marlin) in place of TensorRT-LLM's, which the others are.
+enum class GemmKind {
+  kBf16,
+  kFp8,
+  kFp8Block,
+  kInt8,
+  kFp4,
+  kFp8Grouped,
+  kFourBitWeights,
+  kOpenBf16,
+  kOpenFp8Block,
+  kOpenFourBit,
+};
+inline constexpr int kGemmKinds = 10;
+// The kind of open engines' kernels for experts of this kind; the same where there is none.
+GemmKind open_kind(GemmKind kind);
 
 // `block_scaled`: 8-bit floats with a scale per 128 x 128 weights (DeepSeek-V3, section 3.3).
 GemmKind gemm_kind(Format weights, Format activations, bool block_scaled);

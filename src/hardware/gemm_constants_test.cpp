@@ -94,6 +94,19 @@ TEST(GemmConstants, AChipsOwnTableComesBeforeThoseOfTheChipsThatStandForIt) {
   EXPECT_EQ(x.of(GemmKind::kFp8Block).constants.compute_share, 0.3);
 }
 
+TEST(GemmConstants, OpenEnginesKernelsOfAnotherChipComeAfterOnesOwnOfTheOthers) {
+  const std::string like = "[x]\nlike = [\"y\"]\nreason = \"r\"\n";
+  const auto chips = read(like + table("x.fp8_block") + table("y.bf16") + table("y.open_bf16") +
+                          replaced(table("y.open_fp8_block"), "0.7", "0.2"));
+  ASSERT_TRUE(chips.ok()) << chips.error().message;
+  EXPECT_EQ(chips->at("x").of(open_kind(GemmKind::kFp8Block)).chip, "x");
+  EXPECT_EQ(chips->at("y").of(open_kind(GemmKind::kFp8Block)).constants.compute_share, 0.2);
+  EXPECT_EQ(chips->at("x").of(open_kind(GemmKind::kBf16)).chip, "y");
+  EXPECT_EQ(open_kind(GemmKind::kFourBitWeights), GemmKind::kOpenFourBit);
+  EXPECT_EQ(open_kind(GemmKind::kFp8Grouped), GemmKind::kFp8Grouped)
+      << "one kernel for all engines";
+}
+
 TEST(GemmConstants, ShapesAreCoveredWithinTheirRangesAlone) {
   const auto chips = read(table("x.bf16"));
   ASSERT_TRUE(chips.ok());

@@ -87,6 +87,7 @@ struct System {
   Link host;                       // die to host memory (UB or PCIe)
   double host_port_bandwidth = 0;  // bytes/s that one node's host memory serves, one way
   double host_memory_bytes = 0;    // DRAM per node
+  double host_speed = 1;           // of one CPU thread, beside those of an H100 server
   double system_power_w = 0;       // per package, everything included (0: chip power alone)
   double price_per_hour = 0;       // per package, USD (0: the chip's)
   double capital_usd = 0;          // per package, everything included, bought (0: unknown)

@@ -32,6 +32,8 @@ FieldValue read_value(ConfigTable& table, std::string_view key, FieldKind kind) 
   switch (kind) {
     case FieldKind::kInteger:
       return table.integer(key);
+    case FieldKind::kNumber:
+      return table.number(key);
     case FieldKind::kBoolean:
       return table.boolean(key);
     case FieldKind::kText:

@@ -131,6 +131,7 @@ void read_host_and_prices(FigureReader& reader, System& system) {
   if (reader.has("host_port_gb_per_s") || system.host_port_bandwidth == 0) {
     system.host_port_bandwidth = reader.number("host_port_gb_per_s", kPositive) * kGiga;
   }
+  system.host_speed = reader.number("host_speed", system.host_speed, {.min = 0.05, .max = 20});
   system.system_power_w = reader.number("system_power_w", system.system_power_w);
   system.price_per_hour = reader.number("price_usd_per_hour", system.price_per_hour);
   system.capital_usd = reader.number("capital_usd", system.capital_usd);

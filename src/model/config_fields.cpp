@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace weft {
 namespace {
@@ -19,13 +20,16 @@ constexpr FieldName kFields[] = {
     {"attention_qk_dim", kInteger},
     {"attention_qk_rope_dim", kInteger},
     {"attention_v_dim", kInteger},
+    {"bos_token_id", kInteger},
     {"compress_ratios", kIntegers},
     {"decoder_sparse_step", kInteger},
     {"dtype", kText},
+    {"eos_token_id", kIntegers},
     {"expert_dtype", kText},
     {"first_k_dense_replace", kInteger},
     {"hc_mult", kInteger},
     {"head_dim", kInteger},
+    {"hidden_act", kText},
     {"hidden_size", kInteger},
     {"index_head_dim", kInteger},
     {"index_n_heads", kInteger},
@@ -36,6 +40,7 @@ constexpr FieldName kFields[] = {
     {"layer_types", kTexts},
     {"max_position_embeddings", kInteger},
     {"max_window_layers", kInteger},
+    {"mlp_bias", kBoolean},
     {"mlp_only_layers", kIntegers},
     {"model_type", kText},
     {"moe_intermediate_size", kInteger},
@@ -43,6 +48,7 @@ constexpr FieldName kFields[] = {
     {"n_group", kInteger},
     {"n_routed_experts", kInteger},
     {"n_shared_experts", kInteger},
+    {"norm_topk_prob", kBoolean},
     {"num_attention_heads", kInteger},
     {"num_dense_layers", kInteger},
     {"num_experts", kInteger},
@@ -57,6 +63,7 @@ constexpr FieldName kFields[] = {
     {"num_shared_experts", kInteger},
     {"o_groups", kInteger},
     {"o_lora_rank", kInteger},
+    {"partial_rotary_factor", kNumber},
     {"q_lora_rank", kInteger},
     {"qk_nope_head_dim", kInteger},
     {"qk_rope_head_dim", kInteger},
@@ -64,6 +71,7 @@ constexpr FieldName kFields[] = {
     {"quantization_config.config_groups.group_0.weights.num_bits", kInteger},
     {"quantization_config.config_groups.group_0.weights.type", kText},
     {"quantization_config.exclude_modules", kTexts},
+    {"quantization_config.fmt", kText},
     {"quantization_config.ignore", kTexts},
     {"quantization_config.load_in_4bit", kBoolean},
     {"quantization_config.load_in_8bit", kBoolean},
@@ -71,10 +79,43 @@ constexpr FieldName kFields[] = {
     {"quantization_config.moe_quant_algo", kText},
     {"quantization_config.quant_algo", kText},
     {"quantization_config.quant_method", kText},
+    {"quantization_config.weight_block_size", kIntegers},
+    {"rms_norm_eps", kNumber},
+    {"rope_interleave", kBoolean},
+    {"rope_parameters.attention_factor", kNumber},
+    {"rope_parameters.beta_fast", kNumber},
+    {"rope_parameters.beta_slow", kNumber},
+    {"rope_parameters.factor", kNumber},
+    {"rope_parameters.high_freq_factor", kNumber},
+    {"rope_parameters.low_freq_factor", kNumber},
+    {"rope_parameters.mscale", kNumber},
+    {"rope_parameters.mscale_all_dim", kNumber},
+    {"rope_parameters.original_max_position_embeddings", kInteger},
+    {"rope_parameters.partial_rotary_factor", kNumber},
+    {"rope_parameters.rope_theta", kNumber},
+    {"rope_parameters.rope_type", kText},
+    {"rope_parameters.truncate", kBoolean},
+    {"rope_parameters.type", kText},
+    {"rope_scaling.attention_factor", kNumber},
+    {"rope_scaling.beta_fast", kNumber},
+    {"rope_scaling.beta_slow", kNumber},
+    {"rope_scaling.factor", kNumber},
+    {"rope_scaling.high_freq_factor", kNumber},
+    {"rope_scaling.low_freq_factor", kNumber},
+    {"rope_scaling.mscale", kNumber},
+    {"rope_scaling.mscale_all_dim", kNumber},
+    {"rope_scaling.original_max_position_embeddings", kInteger},
+    {"rope_scaling.rope_type", kText},
+    {"rope_scaling.truncate", kBoolean},
+    {"rope_scaling.type", kText},
+    {"rope_theta", kNumber},
+    {"routed_scaling_factor", kNumber},
+    {"scoring_func", kText},
     {"shared_expert_intermediate_size", kInteger},
     {"sliding_window", kInteger},
     {"tie_word_embeddings", kBoolean},
     {"topk_group", kInteger},
+    {"topk_method", kText},
     {"torch_dtype", kText},
     {"use_mtp", kBoolean},
     {"use_qk_norm", kBoolean},
@@ -111,6 +152,7 @@ std::string describe_list(const std::vector<Item>& items) {
 
 struct Describe {
   std::string operator()(int64_t value) const { return fmt::format("{}", value); }
+  std::string operator()(double value) const { return fmt::format("{}", value); }
   std::string operator()(bool value) const { return value ? "true" : "false"; }
   std::string operator()(const std::string& value) const {
     return fmt::format("\"{}\"", shorten(value));
@@ -157,6 +199,19 @@ int ConfigFields::integer(std::string_view key, int fallback, int min, int max) 
   return static_cast<int>(*number);
 }
 
+double ConfigFields::number(std::string_view key, double fallback, double min, double max) {
+  const FieldValue* value = find(key);
+  if (value == nullptr) return fallback;
+  const int64_t* whole = std::get_if<int64_t>(value);
+  const double* real = std::get_if<double>(value);
+  const double found = whole != nullptr  ? static_cast<double>(*whole)
+                       : real != nullptr ? *real
+                                         : std::numeric_limits<double>::quiet_NaN();
+  if (found >= min && found <= max) return found;
+  wrong(key, *value, fmt::format("a number from {} to {}", min, max));
+  return fallback;
+}
+
 bool ConfigFields::boolean(std::string_view key, bool fallback) {
   const FieldValue* value = find(key);
   if (value == nullptr) return fallback;
@@ -183,6 +238,12 @@ std::vector<int64_t> ConfigFields::integers(std::string_view key) {
   }
   wrong(key, *value, "a list of whole numbers");
   return {};
+}
+
+std::vector<int64_t> ConfigFields::one_or_more(std::string_view key) {
+  const FieldValue* value = find(key);
+  const int64_t* one = value == nullptr ? nullptr : std::get_if<int64_t>(value);
+  return one != nullptr ? std::vector<int64_t>{*one} : integers(key);
 }
 
 std::vector<std::string> ConfigFields::texts(std::string_view key) {

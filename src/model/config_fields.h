@@ -15,7 +15,7 @@
 
 namespace weft {
 
-enum class FieldKind { kInteger, kBoolean, kText, kIntegers, kTexts };
+enum class FieldKind { kInteger, kNumber, kBoolean, kText, kIntegers, kTexts };
 
 // One field that is understood. Dots walk nested objects: "quantization_config.quant_method".
 struct FieldName {
@@ -24,11 +24,11 @@ struct FieldName {
 };
 std::span<const FieldName> config_field_names();
 
-// A value of a kind that no field has, kept to be named in an error: "a table", "1.5".
+// A value of a kind that no field has, kept to be named in an error: "a table".
 struct ForeignValue {
   std::string text;
 };
-using FieldValue = std::variant<int64_t, bool, std::string, std::vector<int64_t>,
+using FieldValue = std::variant<int64_t, double, bool, std::string, std::vector<int64_t>,
                                 std::vector<std::string>, ForeignValue>;
 // As people read it, long lists shortened.
 std::string describe(const FieldValue& value);
@@ -44,10 +44,14 @@ class ConfigFields {
   // Required: kBadInput "SOURCE: KEY: missing; expected ..." when absent.
   int integer(std::string_view key, int min, int max);
   int integer(std::string_view key, int fallback, int min, int max);
+  // A real number; whole ones are real too.
+  double number(std::string_view key, double fallback, double min, double max);
   bool boolean(std::string_view key, bool fallback);
   std::string text(std::string_view key, std::string_view fallback);
   std::vector<int64_t> integers(std::string_view key);   // empty when absent
   std::vector<std::string> texts(std::string_view key);  // empty when absent
+  // A list, or one number that stands for a list of itself.
+  std::vector<int64_t> one_or_more(std::string_view key);
 
   // Records "SOURCE: KEY: MESSAGE" unless an earlier error stands.
   void fail(std::string_view key, std::string_view message);

@@ -1,5 +1,4 @@
-// config.json: simdjson's tree walked once, the fields that matter kept. The only place that knows
-// simdjson in this folder.
+// config.json: simdjson's tree walked once, the fields that matter kept.
 #include <fmt/format.h>
 #include <simdjson.h>
 
@@ -40,7 +39,7 @@ FieldValue convert(element value) {
     case element_type::UINT64:
       return ForeignValue{fmt::format("{}", value.get_uint64().value_unsafe())};
     case element_type::DOUBLE:
-      return ForeignValue{fmt::format("{}", value.get_double().value_unsafe())};
+      return value.get_double().value_unsafe();
     case element_type::BOOL:
       return value.get_bool().value_unsafe();
     case element_type::STRING:
@@ -79,8 +78,12 @@ void collect(simdjson::dom::object object, const std::string& prefix, int depth,
     std::string key = prefix + std::string(name);
     if (is_known(key)) {
       fields.set(std::move(key), convert(value));
-    } else if (value.type() == element_type::OBJECT && depth < kMaxDepth && is_prefix(key)) {
-      collect(value.get_object().value_unsafe(), key + ".", depth + 1, fields);
+    } else if (is_prefix(key)) {
+      if (value.type() == element_type::OBJECT && depth < kMaxDepth) {
+        collect(value.get_object().value_unsafe(), key + ".", depth + 1, fields);
+      } else {
+        fields.set(std::move(key), convert(value));  // for whoever expects a table there
+      }
     }
   }
 }
@@ -92,7 +95,7 @@ Error not_json(const std::string& name, std::string_view reason) {
 
 }  // namespace
 
-Result<ModelShape> shape_from_config_json(std::string_view json, const std::string& name) {
+Result<ConfigFields> fields_from_config_json(std::string_view json, const std::string& name) {
   if (json.size() > kMaxBytes) {
     return bad_input(fmt::format("{}: found {} bytes, expected a config.json of at most {}", name,
                                  json.size(), kMaxBytes));
@@ -113,7 +116,13 @@ Result<ModelShape> shape_from_config_json(std::string_view json, const std::stri
   if (!fields.has("hidden_size") && !root["text_config"].get_object().get(inner)) {
     collect(inner, "", 0, fields);
   }
-  auto shape = shape_from_fields(std::move(fields));
+  return fields;
+}
+
+Result<ModelShape> shape_from_config_json(std::string_view json, const std::string& name) {
+  auto fields = fields_from_config_json(json, name);
+  if (!fields) return fields.error();
+  auto shape = shape_from_fields(std::move(*fields));
   if (shape.ok()) shape->name = name;
   return shape;
 }

@@ -233,21 +233,6 @@ void read_layers(ConfigFields& fields, ModelShape& shape) {
   shape.attention_groups = group_layers(layers);
 }
 
-// Layers whose FFN is dense: the first k (DeepSeek), those off the stride or listed (Qwen).
-int count_dense_layers(ConfigFields& fields, int layers) {
-  const auto first_key = either(fields, "first_k_dense_replace", "num_dense_layers");
-  const int first = fields.integer(first_key, 0, 0, layers);
-  const int stride = fields.integer("moe_layer_freq", 1, 1, kMaxLayers);
-  const int step = fields.integer("decoder_sparse_step", 1, 1, kMaxLayers);
-  const std::vector<int64_t> listed = fields.integers("mlp_only_layers");
-  int dense = 0;
-  for (int i = 0; i < layers; ++i) {
-    const bool is_listed = std::find(listed.begin(), listed.end(), i) != listed.end();
-    if (i < first || i % stride != 0 || (i + 1) % step != 0 || is_listed) ++dense;
-  }
-  return dense;
-}
-
 void read_shared_experts(ConfigFields& fields, ModelShape& shape) {
   const auto shared = either(fields, "n_shared_experts", "num_shared_experts");
   shape.shared_experts = fields.integer(shared, 0, 0, kMaxExperts);
@@ -274,7 +259,8 @@ void read_ffn(ConfigFields& fields, const Family& family, ModelShape& shape) {
   shape.expert_groups = fields.integer("n_group", 1, 1, shape.experts);
   shape.expert_groups_per_token = fields.integer("topk_group", 1, 1, shape.expert_groups);
   read_shared_experts(fields, shape);
-  shape.dense_layers = count_dense_layers(fields, shape.layers);
+  const std::vector<bool> dense = read_dense_layers(fields, shape.layers);
+  shape.dense_layers = static_cast<int>(std::count(dense.begin(), dense.end(), true));
   if (shape.dense_layers > 0) shape.dense_ffn = fields.integer("intermediate_size", 1, kMaxFfn);
 }
 
@@ -284,6 +270,21 @@ std::vector<std::string> known_architectures() {
   std::vector<std::string> names;
   for (const Family& family : kFamilies) names.emplace_back(family.architecture);
   return names;
+}
+
+std::vector<bool> read_dense_layers(ConfigFields& fields, int layers) {
+  const auto first_key = either(fields, "first_k_dense_replace", "num_dense_layers");
+  const int first = fields.integer(first_key, 0, 0, layers);
+  const int stride = fields.integer("moe_layer_freq", 1, 1, kMaxLayers);
+  const int step = fields.integer("decoder_sparse_step", 1, 1, kMaxLayers);
+  const std::vector<int64_t> listed = fields.integers("mlp_only_layers");
+  std::vector<bool> dense(static_cast<size_t>(layers));
+  for (int i = 0; i < layers; ++i) {
+    const bool is_listed = std::find(listed.begin(), listed.end(), i) != listed.end();
+    dense[static_cast<size_t>(i)] =
+        i < first || i % stride != 0 || (i + 1) % step != 0 || is_listed;
+  }
+  return dense;
 }
 
 Result<ModelShape> shape_from_fields(ConfigFields fields) {

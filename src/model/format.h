@@ -25,6 +25,11 @@ struct Precision {
   Format weights = Format::kBf16;
   Format activations = Format::kBf16;
   Format kv = Format::kBf16;
+  // Attention's matrices, where a checkpoint keeps them in another format than the layers beside.
+  std::optional<Format> attention = std::nullopt;
+  // FP8 with a scale per 128 x 128 weights and per 128 activations (DeepSeek-V3, section 3.3)
+  // rather than one a tensor; nothing: as the model was published.
+  std::optional<bool> block_scales = std::nullopt;
 };
 
 }  // namespace weft

@@ -29,8 +29,6 @@ Result<size_t> find_system(const std::string& name, const Catalog& catalog, Depl
   return names.size() - 1;
 }
 
-constexpr double kMemoryShare = 0.92;  // where neither the group nor the engine says
-
 int64_t default_tokens_per_step(const GroupConfig& group, const EngineScheduling& engine) {
   if (group.max_tokens_per_step > 0) return group.max_tokens_per_step;
   if (engine.max_tokens_per_step > 0 && group.role == Role::kUnified) {
@@ -71,12 +69,13 @@ Result<SchedulerConfig> plan_scheduler(const DeploymentConfig& config, const Gro
   limits.block = scheduler.block;
   limits.max_tokens_per_step = tokens;
   limits.max_sequences = scheduler.max_sequences_per_rank * dp;
-  limits.memory_share = group.memory_share > 0    ? group.memory_share
-                        : engine.memory_share > 0 ? engine.memory_share
-                                                  : kMemoryShare;
+  set_memory_share(limits, engine, group.memory_share, group.layout.parallel.dp, system.chip);
   auto plan = plan_memory(out.model, system, group.layout, limits);
   if (!plan) return plan.error();
   memory = *plan;
+  if (group.kv_tokens > 0) {
+    memory.blocks_per_rank = std::max<int64_t>(1, group.kv_tokens / scheduler.block.count());
+  }
   scheduler.blocks_per_rank = memory.blocks_per_rank;
   return scheduler;
 }

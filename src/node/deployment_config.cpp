@@ -20,6 +20,10 @@ Precision read_precision(ConfigTable& root) {
     precision.weights = read_format(*table, "weights", precision.weights);
     precision.activations = read_format(*table, "activations", precision.activations);
     precision.kv = read_format(*table, "kv", precision.kv);
+    if (table->has("attention")) {
+      precision.attention = read_format(*table, "attention", precision.weights);
+    }
+    if (table->has("block_scales")) precision.block_scales = table->boolean("block_scales");
   }
   return precision;
 }
@@ -58,6 +62,7 @@ GroupConfig read_group(ConfigTable& table, Role role, const Precision& precision
   group.max_waiting = table.integer("max_waiting", group.max_waiting, {.min = 1, .max = 1 << 24});
   group.memory_share = table.number("memory_share", group.memory_share,
                                     {.min = 0.0, .max = 1.0, .exclusive_min = true});
+  group.kv_tokens = table.integer("kv_tokens", 0, {.min = 1, .max = int64_t{1} << 40});
   if (role == Role::kPrefill) return group;
   if (table.has("batching")) {
     group.prefill_first =

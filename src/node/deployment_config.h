@@ -23,6 +23,7 @@ struct GroupConfig {
   std::optional<bool> prefill_first;  // steps with prompts leave decodes out; none: the engine's
   double acceptance = 0;              // chance that a draft token is accepted
   double memory_share = 0;            // of a die's memory that the engine may use; 0: the engine's
+  int64_t kv_tokens = 0;              // that a rank's KV holds; 0: what memory leaves
   std::string where;                  // "file:line", for messages
 };
 

@@ -68,7 +68,7 @@ size_t Router::index_of(const Entry& entry) const {
   return static_cast<size_t>(&entry - entries_.data());
 }
 
-void Router::submit(const NewRequest& request) {
+RequestId Router::submit(const NewRequest& request) {
   ++changes_;
   const size_t index = new_entry();
   Entry& entry = entries_[index];
@@ -90,9 +90,14 @@ void Router::submit(const NewRequest& request) {
   ++in_flight_;
   const bool full = static_cast<int64_t>(pending_[0].size()) >= config_.max_pending;
   const bool waits = full && (!pending_[0].empty() || !choose(entry, false));
-  if (waits) return end(index, RequestEnd::kRejected);
+  const RequestId id = entry.request.id;
+  if (waits) {
+    end(index, RequestEnd::kRejected);
+    return id;
+  }
   queue(index, false);
   dispatch(false);
+  return id;
 }
 
 void Router::queue(size_t index, bool decode) {

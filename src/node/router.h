@@ -69,7 +69,7 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  void submit(const NewRequest& request);
+  RequestId submit(const NewRequest& request);
   // Tokens that an instance made; called by the instance at the end of each step.
   void on_step(const StepReport& report);
   // Ends everything that still waits here as failed: no instance will ever take it. What that frees

@@ -144,6 +144,10 @@ void Reader::read_precision() {
   one_.layout.precision.weights = read("weights");
   one_.layout.precision.activations = read("activations");
   one_.layout.precision.kv = read("kv");
+  if (precision->has("attention")) one_.layout.precision.attention = read("attention");
+  if (precision->has("block_scales")) {
+    one_.layout.precision.block_scales = precision->boolean("block_scales");
+  }
 }
 
 void Reader::read_balance() {
@@ -216,6 +220,7 @@ void Reader::read_serve() {
   one_.max_tokens_per_step = table_.integer("max_tokens_per_step", 0, {1, int64_t{1} << 31});
   one_.max_batch = table_.integer("max_batch", 0, {1, 1 << 24});
   one_.memory_share = table_.number("memory_share", 0.0, {.min = 0.01, .max = 1});
+  one_.kv_tokens = table_.integer("kv_tokens", 0, {1, int64_t{1} << 40});
   if (table_.has("prefix_caching")) one_.prefix_caching = table_.boolean("prefix_caching");
 }
 

@@ -76,6 +76,7 @@ struct Case {
   int64_t max_batch = 0;            // sequences per instance; 0: the engine's
   std::optional<bool> prefix_caching;
   double memory_share = 0;    // 0: the engine's
+  int64_t kv_tokens = 0;      // that a rank's KV holds; 0: what memory leaves
   std::string missing_trace;  // where its trace was looked for in vain; empty: all is there
 
   std::optional<OperatorShape> shape;  // kOperator

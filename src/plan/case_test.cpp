@@ -55,6 +55,11 @@ TEST(Case, EveryKeyOfADecodeIsRead) {
   EXPECT_EQ(l.precision.weights, Format::kInt8);
   EXPECT_EQ(l.precision.activations, Format::kInt8);
   EXPECT_EQ(l.precision.kv, Format::kBf16);
+  EXPECT_FALSE(l.precision.attention.has_value());
+  const Case wider = case_from(replaced(
+      kDecodeCase, "kv = \"bf16\"", "kv = \"bf16\", attention = \"bf16\", block_scales = true"));
+  EXPECT_EQ(wider.layout.precision.attention, Format::kBf16);
+  EXPECT_EQ(wider.layout.precision.block_scales, true);
   EXPECT_EQ(l.redundant_experts, 32);
   EXPECT_EQ(l.microbatches, 2);
   EXPECT_EQ(l.draft_tokens, 1);
@@ -94,12 +99,13 @@ TEST(Case, EveryKeyOfAPrefillIsRead) {
 TEST(Case, EveryKeyOfARunIsRead) {
   const Case one = case_from(std::string(kServeCase) +
                              "max_tokens_per_step = 2048\nmax_batch = 99\nmemory_share = 0.8\n"
-                             "prefix_caching = false\nreuse = 0.5\n");
+                             "kv_tokens = 91680\nprefix_caching = false\nreuse = 0.5\n");
   EXPECT_EQ(one.phase, Phase::kServe);
   EXPECT_EQ(one.layout.role, Role::kUnified);
   EXPECT_EQ(one.max_tokens_per_step, 2048);
   EXPECT_EQ(one.max_batch, 99);
   EXPECT_EQ(one.memory_share, 0.8);
+  EXPECT_EQ(one.kv_tokens, 91680);
   EXPECT_EQ(one.prefix_caching, false);
   ASSERT_TRUE(one.load.has_value());
   EXPECT_EQ(one.load->requests, 64u);
@@ -222,6 +228,15 @@ TEST(Case, ANeededKeyThatIsMissingIsNamed) {
   expect(kServeCase, {"requests", "input_tokens", "output_tokens"});
   expect_unusable(without(kDecodeCase, "id"), {"case[0].id: missing"});
   expect_unusable(replaced(kDecodeCase, ", kv = \"bf16\"", ""), {"precision.kv: missing", "int8"});
+}
+
+TEST(Case, SaysWhetherFp8HasBlockScales) {
+  const auto with = [](const std::string& more) {
+    return case_from(replaced(kDecodeCase, "kv = \"bf16\"", "kv = \"bf16\"" + more));
+  };
+  EXPECT_FALSE(with("").layout.precision.block_scales.has_value());
+  EXPECT_EQ(with(", block_scales = true").layout.precision.block_scales, true);
+  EXPECT_EQ(with(", block_scales = false").layout.precision.block_scales, false);
 }
 
 TEST(Case, AnUnknownOrWrongKeyIsNamedWithItsLineAndCase) {

@@ -14,6 +14,8 @@ constexpr double kHuber = 0.15;  // errors beyond it pull with constant force
 constexpr double kPull = 0.002;  // towards the start, per unit of logarithm and case
 constexpr double kProbe = 0.05;  // of a constant, for the derivative
 constexpr int kRounds = 6;
+constexpr int kChords = 4;     // steps with the slopes of the start
+constexpr int kReweights = 8;  // of such a step
 
 using Vector = std::vector<double>;
 
@@ -48,40 +50,99 @@ class Fit {
   [[nodiscard]] bool empty() const { return cases_.empty(); }
   [[nodiscard]] const std::vector<EngineConstant>& constants() const { return constants_; }
 
-  Engine run() {
-    Vector at = start_;
-    Vector errors = errors_at(at);
-    double damping = 1e-3;
-    for (int round = 0; round < kRounds && !constants_.empty() && !errors.empty(); ++round) {
-      const std::vector<Vector> slopes = slopes_at(at, errors);
-      bool better = false;
-      for (int attempt = 0; attempt < 4 && !better; ++attempt) {
-        const Vector next = clamp(add(at, step(slopes, errors, at, damping)));
-        Vector there = errors_at(next);
-        better = there.size() == errors.size() && loss(there, next) < loss(errors, at) - 1e-9;
-        damping = better ? damping / 4 : damping * 16;
-        if (!better) continue;
-        const bool settled = loss(errors, at) - loss(there, next) < 1e-4 * loss(errors, at);
-        at = next;
-        errors = std::move(there);
-        if (settled) return engine_at(at);
-      }
-      if (!better) break;
-    }
-    return engine_at(at);
-  }
-
-  [[nodiscard]] std::vector<Comparison> rows(const Engine& engine) const {
-    return validate(cases_, catalog_, [&](const Case&) { return &engine; }).rows;
-  }
-
- private:
+  // Constants, and what every row errs there. `slopes` may be a step old.
+  struct Point {
+    Vector at;
+    Vector errors;
+    std::vector<Vector> slopes;
+  };
   [[nodiscard]] Engine engine_at(const Vector& at) const {
     Engine engine = engine_;
     for (size_t i = 0; i < constants_.size(); ++i) {
       engine.spec.costs.*constants_[i].member = std::exp(at[i]);
     }
     return engine;
+  }
+
+  [[nodiscard]] Point run() const {
+    Point p{start_, errors_at(start_), {}};
+    double damping = 1e-3;
+    for (int round = 0; round < kRounds && !constants_.empty() && !p.errors.empty(); ++round) {
+      p.slopes = slopes_at(p.at, p.errors);
+      bool better = false;
+      for (int attempt = 0; attempt < 4 && !better; ++attempt) {
+        const Vector next = clamp(add(p.at, step(p.slopes, p.errors, p.at, damping)));
+        Vector there = errors_at(next);
+        better = there.size() == p.errors.size() && loss(there, next) < loss(p.errors, p.at) - 1e-9;
+        damping = better ? damping / 4 : damping * 16;
+        if (!better) continue;
+        const bool settled = loss(p.errors, p.at) - loss(there, next) < 1e-4 * loss(p.errors, p.at);
+        p.at = next;
+        p.errors = std::move(there);
+        if (settled) return p;
+      }
+      if (!better) break;
+    }
+    return p;
+  }
+
+  // What the cases err where a fit begins, and how that moves with each constant.
+  [[nodiscard]] Point start() const {
+    Point p{start_, errors_at(start_), {}};
+    p.slopes = slopes_at(p.at, p.errors);
+    return p;
+  }
+  // What this fit comes to from a start whose errors and slopes are known: `all` has the rows of
+  // every family, `mine` says which are this fit's. Slopes stand; a step goes as far as they say,
+  // weights renewed on the way, and is taken, or a part of it, when the cases predicted again say
+  // that it was one.
+  [[nodiscard]] Engine run_from(const Point& all, const std::vector<bool>& mine) const {
+    Point p{all.at, kept(all.errors, mine), {}};
+    for (const Vector& slope : all.slopes) p.slopes.push_back(kept(slope, mine));
+    bool better = !p.errors.empty() && !p.slopes.empty();
+    for (int chord = 0; chord < kChords && better; ++chord) {
+      const Vector whole = foreseen_best(p);
+      better = false;
+      for (double part = 1; part > 0.2 && !better; part /= 2) {
+        Vector next = p.at;
+        for (size_t k = 0; k < next.size(); ++k) next[k] += part * (whole[k] - p.at[k]);
+        Vector there = errors_at(next);
+        better = there.size() == p.errors.size() && loss(there, next) < loss(p.errors, p.at) - 1e-9;
+        if (!better) continue;
+        p.at = next;
+        p.errors = std::move(there);
+      }
+    }
+    return engine_at(p.at);
+  }
+  [[nodiscard]] Engine run_engine() const { return engine_at(run().at); }
+
+  [[nodiscard]] std::vector<Comparison> rows(const Engine& engine) const {
+    return validate(cases_, catalog_, [&](const Case&) { return &engine; }).rows;
+  }
+
+ private:
+  // Where the loss is least if errors move as the slopes say.
+  [[nodiscard]] Vector foreseen_best(const Point& p) const {
+    Vector next = p.at;
+    Vector foreseen = p.errors;
+    for (int i = 0; i < kReweights; ++i) {
+      const Vector further = clamp(add(next, step(p.slopes, foreseen, next, 0)));
+      for (size_t k = 0; k < next.size(); ++k) {
+        for (size_t r = 0; r < foreseen.size(); ++r) {
+          foreseen[r] += p.slopes[k][r] * (further[k] - next[k]);
+        }
+      }
+      next = further;
+    }
+    return next;
+  }
+  static Vector kept(const Vector& values, const std::vector<bool>& mine) {
+    Vector out;
+    for (size_t r = 0; r < values.size() && r < mine.size(); ++r) {
+      if (mine[r]) out.push_back(values[r]);
+    }
+    return out;
   }
   [[nodiscard]] Vector errors_at(const Vector& at) const {
     Vector out;
@@ -170,7 +231,7 @@ Result<FittedEngine> fit_engine(const std::vector<Case>& cases, const Catalog& c
   Fit fit(cases, catalog, *engine);
   if (fit.empty()) return not_found(fmt::format("no case was measured with engine \"{}\"", name));
   FittedEngine out;
-  out.engine = fit.run();
+  out.engine = fit.run_engine();
   for (const EngineConstant& constant : fit.constants()) out.constants.push_back(constant.key);
   out.before = summarize(fit.rows(*engine));
   out.after = summarize(fit.rows(out.engine));
@@ -189,10 +250,49 @@ std::string constants_text(const FittedEngine& fitted) {
   return out;
 }
 
+namespace {
+
+// Where every fit of one engine begins, with constants that saw no case: predicted once for all
+// families. A row's error and slopes there are its own, so that who is left out has no say.
+struct SharedStart {
+  Engine engine;
+  Fit::Point point;
+  std::vector<std::string> families;  // of the rows
+};
+
+SharedStart shared_start(const std::vector<Case>& cases, const Catalog& catalog,
+                         const Engine& engine) {
+  SharedStart start{engine, {}, {}};
+  const Fit fit(cases, catalog, engine);
+  if (fit.empty() || fit.constants().empty()) return start;
+  start.point = fit.start();
+  for (const Comparison& row : fit.rows(engine)) start.families.push_back(row.family);
+  return start;
+}
+
+Engine fit_others(const SharedStart& start, const std::vector<Case>& others, const Catalog& catalog,
+                  const std::string& family) {
+  const Fit fit(others, catalog, start.engine);
+  if (fit.empty() || fit.constants().empty()) return start.engine;
+  std::vector<bool> mine;
+  for (const std::string& one : start.families) mine.push_back(one != family);
+  return fit.run_from(start.point, mine);
+}
+
+}  // namespace
+
 Result<Validation> leave_one_out(const std::vector<Case>& cases, const Catalog& catalog,
                                  const std::function<void(const std::string&)>& progress) {
   std::map<std::string, std::vector<Case>> families;
   for (const Case& one : cases) families[one.family].push_back(one);
+  std::map<std::string, SharedStart> starts;
+  for (const Case& one : cases) {
+    if (one.engine.empty() || starts.contains(one.engine)) continue;
+    auto engine = catalog.engine(one.engine);
+    if (!engine) continue;  // the prediction says so
+    reset_fitted(*engine);
+    starts.emplace(one.engine, shared_start(cases, catalog, *engine));
+  }
   Validation out;
   for (const auto& [family, members] : families) {
     progress(family);
@@ -202,12 +302,9 @@ Result<Validation> leave_one_out(const std::vector<Case>& cases, const Catalog& 
     }
     std::map<std::string, Engine> engines;
     for (const Case& one : members) {
-      if (one.engine.empty() || engines.contains(one.engine)) continue;
-      auto engine = catalog.engine(one.engine);
-      if (!engine) continue;  // the prediction says so
-      reset_fitted(*engine);
-      Fit fit(others, catalog, *engine);
-      engines.emplace(one.engine, fit.empty() ? *engine : fit.run());
+      const auto start = starts.find(one.engine);
+      if (start == starts.end() || engines.contains(one.engine)) continue;
+      engines.emplace(one.engine, fit_others(start->second, others, catalog, family));
     }
     Validation part = validate(members, catalog, [&](const Case& one) {
       const auto at = engines.find(one.engine);

@@ -27,7 +27,9 @@ Result<FittedEngine> fit_engine(const std::vector<Case>& cases, const Catalog& c
 // The fitted constants as lines of a catalog file.
 std::string constants_text(const FittedEngine& fitted);
 
-// For each family: its engines fitted on the other families' cases, then its own predicted.
+// For each family: its engines fitted on the other families' cases, then its own predicted. Every
+// fit of an engine begins at the defaults, whose errors and slopes are found once for all families
+// and stand: a family then costs a few predictions of the others' cases.
 Result<Validation> leave_one_out(const std::vector<Case>& cases, const Catalog& catalog,
                                  const std::function<void(const std::string&)>& progress);
 

@@ -28,6 +28,7 @@ DeploymentConfig deployment_of(const Case& one, const Engine& engine) {
   group.max_tokens_per_step = one.max_tokens_per_step;
   group.max_waiting = 1 << 20;
   group.memory_share = one.memory_share;
+  group.kv_tokens = one.kv_tokens;
   group.acceptance = one.acceptance;
   config.groups.push_back(group);
   config.max_pending = 1 << 22;

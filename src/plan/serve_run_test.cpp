@@ -64,6 +64,13 @@ TEST(ServeRun, LimitsOfACaseReachTheScheduler) {
   EXPECT_GT(metric(chunked, "ttft_ms"), metric(free, "ttft_ms"));
 }
 
+// A log's KV of 1,200 tokens holds two requests of 576.
+TEST(ServeRun, TokensOfKvThatALogNamesAreAllThereAre) {
+  const Prediction free = prediction_of(kServeCase);
+  const Prediction tight = prediction_of(std::string(kServeCase) + "kv_tokens = 1200\n");
+  EXPECT_GT(metric(tight, "makespan_s"), 2 * metric(free, "makespan_s"));
+}
+
 TEST(ServeRun, ReuseShortensTheFirstTokenUnlessCachingIsOff) {
   const std::string shared = std::string(kServeCase) + "reuse = 0.9\n";
   const Prediction found = prediction_of(shared);

@@ -51,8 +51,8 @@ Result<MemoryPlan> check_memory(const Case& one, const ModelShape& model, const 
   limits.block = Tokens(block > 0 ? block : 16);
   limits.max_tokens_per_step = (load.prefill_tokens + load.decode_tokens) * dp;
   limits.max_sequences = (load.prefill_sequences + load.decode_sequences) * dp;
-  const double share = engine.scheduling.memory_share;
-  limits.memory_share = one.memory_share > 0 ? one.memory_share : (share > 0 ? share : 0.92);
+  set_memory_share(limits, engine.scheduling, one.memory_share, one.layout.parallel.dp,
+                   system.chip);
   auto plan = plan_memory(model, system, one.layout, limits);
   if (!plan) return plan.error();
   const double tokens =

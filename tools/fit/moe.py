@@ -33,7 +33,9 @@ HEAD = """\
 # Constants of an MoE layer's experts on one die (src/cost/gemm_cost.h, ExpertPlan): tools/fit/moe.py
 # wrote them. Keys as in gemm.toml, and kind fp8_grouped: 8 bits with block scales for rows that an
 # exchange has sorted (DeepGEMM's grouped products); the others are fused kernels that route,
-# permute, multiply twice and gather.
+# permute, multiply twice and gather. Kinds open_...: the fused kernels of open engines (Triton's
+# experts, Marlin), of which nobody has published tables: fitted on serving with vLLM, for engines
+# whose expert_kernels are "open".
 #   floor_us       the layer's kernels, empty, in a captured graph
 #   table_us       what the table's own launching adds; it is no part of a prediction
 #   passes         bytes per value of a copy's hidden and ffn rows that handling moves
@@ -216,6 +218,12 @@ def cloudmatrix():
     return constants | {"source": source} | ranges
 
 
+def served(chip):
+    """Entries that serving results gave, not tables: kept as they stand."""
+    own = tomllib.loads(CATALOG.read_text()).get(chip, {})
+    return [tables.toml_table(f"{chip}.{kind}", own[kind]) for kind in own if kind.startswith("open_")]
+
+
 def write(fits, fitted):
     out = []
     for chip in tables.chips():
@@ -236,6 +244,7 @@ def write(fits, fitted):
             columns = {"m": table.shapes[:, 6], "n": table.shapes[:, 1], "k": table.shapes[:, 0]}
             ends = {f"range_{k}": [float(v.min()), float(v.max())] for k, v in columns.items()}
             out.append(tables.toml_table(table.name, constants | {"source": source} | ends))
+        out += served(chip)
     CATALOG.write_text(HEAD + "\n".join(out))
 
 

@@ -1,0 +1,63 @@
+// WeightLoader: packs a checkpoint's tensors by name. It keeps the first error and goes on with
+// empty weights, so that an architecture's file reads as a list of what there is.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/weights.h"
+#include "kernels/isa.h"
+#include "kernels/workers.h"
+#include "model/checkpoint.h"
+
+namespace weft {
+
+class WeightLoader {
+ public:
+  WeightLoader(const Checkpoint& checkpoint, EngineFormat format, Isa isa, Workers& workers);
+
+  // Part of a linear layer: the tensor PREFIX.weight of `rows` rows, and PREFIX.bias.
+  struct Part {
+    std::string prefix;
+    int64_t rows = 0;
+    bool has_bias = false;
+  };
+  // The parts' rows one after the other, as one matrix over `columns` inputs.
+  Linear linear(std::span<const Part> parts, int64_t columns, WeightFormat format);
+  Linear linear(std::span<const Part> parts, int64_t columns);
+  // A tensor of one dimension.
+  std::vector<float> vector(const std::string& name, int64_t size);
+
+  // What the architectures are made of; PREFIX ends without a dot ("model.layers.3.self_attn").
+  GqaWeights gqa(const std::string& prefix);
+  MlaWeights mla(const std::string& prefix);
+  FfnWeights ffn(const std::string& prefix, int64_t width);
+  // DeepSeek's names ("gate", "experts.N", "shared_experts"), which Qwen3's mixtures share.
+  MoeWeights moe(const std::string& prefix);
+  // `layer` counts MTP modules as layers after the last.
+  LayerWeights layer(int layer);
+  MtpWeights mtp(int layer);
+  ModelWeights model();
+
+  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+
+ private:
+  // Rows of one tensor of a matrix.
+  std::optional<WeightRows> rows(const std::string& name, int64_t rows, int64_t columns);
+  // A head's part of kv_b_proj: `count` rows from `first`; transposed: its columns as rows.
+  PackedMatrix head_part(const WeightRows& rows, int64_t first, int64_t count, bool transposed);
+  void fail(const Error& error);
+
+  const Checkpoint& checkpoint_;
+  const ModelShape& shape_;
+  const ArchitectureConfig& config_;
+  EngineFormat format_;
+  Isa isa_;
+  Workers& workers_;
+  std::optional<Error> error_;
+};
+
+}  // namespace weft

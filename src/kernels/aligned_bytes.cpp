@@ -1,0 +1,37 @@
+// Anonymous mappings: zero on first touch, and sized in pages.
+#include "kernels/aligned_bytes.h"
+
+#include <sys/mman.h>
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace weft {
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kPage = 4096;
+
+size_t round_up(size_t size, size_t to) { return (size + to - 1) / to * to; }
+
+}  // namespace
+
+void detail::Unmap::operator()(std::byte* data) const { munmap(data, mapped); }
+
+AlignedBytes::AlignedBytes(size_t size) : size_(size) {
+  if (size == 0) return;
+  const size_t mapped = round_up(size, size >= kHugePage ? kHugePage : kPage);
+  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(memory != MAP_FAILED, "out of memory");
+  // Advice only: without huge pages everything works, a little slower.
+  if (size >= kHugePage) static_cast<void>(madvise(memory, mapped, MADV_HUGEPAGE));
+  data_ = std::unique_ptr<std::byte[], detail::Unmap>(static_cast<std::byte*>(memory),
+                                                      detail::Unmap{mapped});
+}
+
+void AlignedBytes::reserve(size_t size) {
+  if (size > size_) *this = AlignedBytes(size_ == 0 ? size : size + size / 2);
+}
+
+}  // namespace weft

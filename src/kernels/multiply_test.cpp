@@ -1,0 +1,352 @@
+// Products of every format on every instruction set of this machine: against the plain reference
+// over random shapes, and the same bits whatever else is in the batch and however many threads.
+#include "kernels/multiply.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "base/random.h"
+#include "kernels/reference.h"
+
+namespace weft {
+namespace {
+
+constexpr WeightFormat kFormats[] = {WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kInt8,
+                                     WeightFormat::kInt4};
+
+std::vector<float> normal_values(int64_t count, Random& random) {
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values) value = static_cast<float>(random.normal());
+  return values;
+}
+
+PackedMatrix pack(WeightFormat format, Isa isa, int64_t n, int64_t k, const std::vector<float>& w,
+                  Workers& workers) {
+  return PackedMatrix::pack(
+      format, isa, n, k,
+      [&](int64_t first, int64_t rows, float* out) {
+        std::memcpy(out, w.data() + first * k, static_cast<size_t>(rows * k) * sizeof(float));
+      },
+      workers);
+}
+
+// One product from floats to floats; y has a stride of its own and starts as `before`.
+std::vector<float> product(const std::vector<float>& x, const PackedMatrix& w, Isa isa, int64_t m,
+                           Workers& workers, bool accumulate = false, float before = -7) {
+  Activations activations;
+  activations.set(x.data(), m, w.k(), w.k(), w.format(), isa, workers);
+  const int64_t stride = w.n() + 3;
+  std::vector<float> wide(static_cast<size_t>(m * stride), before);
+  multiply(w, activations, wide.data(), stride, accumulate, workers);
+  std::vector<float> y;
+  for (int64_t i = 0; i < m; ++i) {
+    const float* row = wide.data() + i * stride;
+    y.insert(y.end(), row, row + w.n());
+    for (int64_t j = w.n(); j < stride; ++j) EXPECT_EQ(row[j], before) << "written past a row";
+  }
+  return y;
+}
+
+std::vector<float> read_rows(const PackedMatrix& w) {
+  std::vector<float> rows(static_cast<size_t>(w.n() * w.k()));
+  for (int64_t i = 0; i < w.n(); ++i) w.read_row(i, rows.data() + i * w.k());
+  return rows;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// The largest error of a sum of k rounded products, over the mean size of such a sum: sqrt(k) for
+// normal values. F32's sums lose at most about k ulps, typically sqrt(k) of them.
+double error_of(const std::vector<float>& y, const std::vector<double>& expected, int64_t k) {
+  double error = 0;
+  for (size_t i = 0; i < y.size(); ++i) error = std::max(error, std::abs(y[i] - expected[i]));
+  return error / std::sqrt(static_cast<double>(k));
+}
+
+struct Case {
+  int64_t m, n, k;
+};
+
+Case any_case() {
+  return {*rc::gen::inRange<int64_t>(1, 80), *rc::gen::inRange<int64_t>(1, 150),
+          *rc::gen::inRange<int64_t>(1, 400)};
+}
+
+RC_GTEST_PROP(Multiply, EveryVariantIsNearTheReference, ()) {
+  const Case c = any_case();
+  Random random(*rc::gen::arbitrary<uint64_t>());
+  const std::vector<float> x = normal_values(c.m * c.k, random),
+                           w = normal_values(c.n * c.k, random);
+  Workers workers(2, false);
+  for (WeightFormat format : kFormats) {
+    const std::vector<double> expected = reference::multiply(
+        reference::through_activations(x, c.m, c.k, format),
+        read_rows(pack(format, Isa::kPortable, c.n, c.k, w, workers)), c.m, c.n, c.k);
+    for (Isa isa : available_isas()) {
+      const PackedMatrix packed = pack(format, isa, c.n, c.k, w, workers);
+      RC_ASSERT(packed.finite());
+      const double error = error_of(product(x, packed, isa, c.m, workers), expected, c.k);
+      RC_LOG() << format_name(format) << " " << isa_name(isa) << " error " << error << "\n";
+      RC_ASSERT(error < 1e-5);
+    }
+  }
+}
+
+TEST(Multiply, AccumulateAddsToWhatIsThere) {
+  Random random(1);
+  Workers workers(2, false);
+  const std::vector<float> x = normal_values(5 * 96, random), w = normal_values(45 * 96, random);
+  for (WeightFormat format : kFormats) {
+    for (Isa isa : available_isas()) {
+      const PackedMatrix packed = pack(format, isa, 45, 96, w, workers);
+      const std::vector<float> alone = product(x, packed, isa, 5, workers);
+      std::vector<float> added = product(x, packed, isa, 5, workers, true, 2.5F);
+      for (size_t i = 0; i < added.size(); ++i) EXPECT_EQ(added[i], 2.5F + alone[i]);
+    }
+  }
+}
+
+// Batch sizes around the edges of blocks, jobs and pieces; k longer than a part of a panel.
+TEST(Multiply, ARowsBitsDependOnNothingButTheRow) {
+  Random random(2);
+  const int64_t n = 70, m = 70;
+  Workers one(1, false), two(2, false), three(3, false);
+  for (int64_t k : {64, 2240}) {
+    const std::vector<float> x = normal_values(m * k, random), w = normal_values(n * k, random);
+    for (WeightFormat format : kFormats) {
+      for (Isa isa : available_isas()) {
+        const PackedMatrix packed = pack(format, isa, n, k, w, two);
+        const std::vector<float> all = product(x, packed, isa, m, two);
+        EXPECT_TRUE(same_bits(all, product(x, packed, isa, m, one)));
+        EXPECT_TRUE(same_bits(all, product(x, packed, isa, m, three)));
+        for (const auto& [first, rows] :
+             {std::pair{0, 1}, {69, 1}, {13, 2}, {3, 9}, {7, 16}, {20, 17}, {1, 33}, {5, 64}}) {
+          const std::vector<float> some(x.begin() + first * k, x.begin() + (first + rows) * k);
+          const std::vector<float> expected(all.begin() + first * n,
+                                            all.begin() + (first + rows) * n);
+          EXPECT_TRUE(same_bits(expected, product(some, packed, isa, rows, two)))
+              << format_name(format) << " " << isa_name(isa) << " k " << k << ": " << rows
+              << " rows from " << first;
+        }
+      }
+    }
+  }
+}
+
+TEST(Multiply, IntegerFormatsGiveTheSameBitsOnEveryInstructionSet) {
+  Random random(3);
+  Workers workers(2, false);
+  const int64_t m = 40, n = 50, k = 1100;
+  const std::vector<float> x = normal_values(m * k, random), w = normal_values(n * k, random);
+  for (WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4}) {
+    const PackedMatrix packed = pack(format, Isa::kPortable, n, k, w, workers);
+    const std::vector<float> expected = product(x, packed, Isa::kPortable, m, workers);
+    for (Isa isa : available_isas()) {
+      EXPECT_TRUE(same_bits(expected, product(x, packed, isa, m, workers))) << isa_name(isa);
+    }
+  }
+}
+
+TEST(Multiply, LargestSumsDoNotOverflow) {
+  Workers workers(2, false);
+  const int64_t k = PackedMatrix::kLargestK;
+  const std::vector<float> x(static_cast<size_t>(k), 1.0F);
+  std::vector<float> w(static_cast<size_t>(2 * k), 1.0F);
+  std::fill(w.begin() + k, w.end(), -1.0F);
+  for (Isa isa : available_isas()) {
+    const PackedMatrix packed = pack(WeightFormat::kInt8, isa, 2, k, w, workers);
+    const std::vector<float> y = product(x, packed, isa, 1, workers);
+    EXPECT_NEAR(y[0] / static_cast<float>(k), 1, 1e-5) << isa_name(isa);
+    EXPECT_NEAR(y[1] / static_cast<float>(k), -1, 1e-5) << isa_name(isa);
+  }
+}
+
+TEST(Multiply, ExpertsGiveTheBitsOfOneProductEach) {
+  Random random(4);
+  const int64_t m = 90, n = 60, k = 160;
+  const std::vector<float> x = normal_values(m * k, random);
+  Workers workers(3, false);
+  for (WeightFormat format : kFormats) {
+    for (Isa isa : available_isas()) {
+      std::vector<PackedMatrix> matrices;
+      std::vector<std::vector<int32_t>> sources, destinations;
+      int32_t next = 0;
+      for (int64_t rows : {3, 0, 70, 1, 0, 17}) {
+        matrices.push_back(pack(format, isa, n, k, normal_values(n * k, random), workers));
+        sources.emplace_back();
+        destinations.emplace_back();
+        for (int64_t i = 0; i < rows; ++i) {
+          sources.back().push_back(static_cast<int32_t>(random.below(m)));
+          destinations.back().push_back(next++);
+        }
+      }
+      std::vector<ExpertRows> experts;
+      for (size_t e = 0; e < matrices.size(); ++e) {
+        experts.push_back({&matrices[e], sources[e], destinations[e]});
+      }
+      Activations activations;
+      activations.set(x.data(), m, k, k, format, isa, workers);
+      std::vector<float> y(static_cast<size_t>(next * n));
+      multiply_experts(experts, activations, y.data(), n, false, workers);
+      for (size_t e = 0; e < matrices.size(); ++e) {
+        const std::vector<float> all = product(x, matrices[e], isa, m, workers);
+        for (size_t i = 0; i < sources[e].size(); ++i) {
+          EXPECT_EQ(std::memcmp(y.data() + destinations[e][i] * n, all.data() + sources[e][i] * n,
+                                static_cast<size_t>(n) * sizeof(float)),
+                    0)
+              << format_name(format) << " " << isa_name(isa) << " expert " << e << " row " << i;
+        }
+      }
+    }
+  }
+}
+
+// What quantisation costs, on normal values: the error of y over its size.
+TEST(Multiply, QuantisationErrorsAreWithinTheirBounds) {
+  Random random(5);
+  Workers workers(2, false);
+  const int64_t m = 16, n = 64, k = 1024;
+  const std::vector<float> x = normal_values(m * k, random), w = normal_values(n * k, random);
+  const std::vector<double> exact = reference::multiply(x, w, m, n, k);
+  const double size = std::sqrt(std::inner_product(exact.begin(), exact.end(), exact.begin(), 0.0));
+  for (const auto& [format, bound] : {std::pair{WeightFormat::kF32, 1e-6},
+                                      {WeightFormat::kBf16, 0.003},
+                                      {WeightFormat::kInt8, 0.013},
+                                      {WeightFormat::kInt4, 0.115}}) {
+    const PackedMatrix packed = pack(format, best_isa(), n, k, w, workers);
+    const std::vector<float> y = product(x, packed, best_isa(), m, workers);
+    double error = 0;
+    for (size_t i = 0; i < y.size(); ++i) error += (y[i] - exact[i]) * (y[i] - exact[i]);
+    EXPECT_LT(std::sqrt(error) / size, bound) << format_name(format);
+    RecordProperty(std::string(format_name(format)), std::to_string(std::sqrt(error) / size));
+  }
+}
+
+RC_GTEST_PROP(Activations, SiluMulIsTheSameAsOfItsProduct, ()) {
+  const int64_t k = *rc::gen::inRange<int64_t>(1, 300), m = *rc::gen::inRange<int64_t>(1, 6);
+  Random random(*rc::gen::arbitrary<uint64_t>());
+  std::vector<float> gate_up = normal_values(m * 2 * k, random);
+  for (float& value : gate_up) value *= static_cast<float>(1 + random.below(30));
+  std::vector<float> identity(static_cast<size_t>(k * k), 0.0F), expected;
+  for (int64_t i = 0; i < k; ++i) identity[static_cast<size_t>(i * k + i)] = 1;
+  for (int64_t i = 0; i < m; ++i) {
+    const std::span<const float> all(gate_up);
+    const auto row = reference::silu_mul(
+        all.subspan(static_cast<size_t>(i * 2 * k), static_cast<size_t>(2 * k)));
+    expected.insert(expected.end(), row.begin(), row.end());
+  }
+  Workers workers(2, false);
+  for (Isa isa : available_isas()) {
+    const PackedMatrix unit = pack(WeightFormat::kF32, isa, k, k, identity, workers);
+    Activations activations;
+    activations.silu_mul_set(gate_up.data(), m, k, 2 * k, WeightFormat::kF32, isa, workers);
+    std::vector<float> y(static_cast<size_t>(m * k));
+    multiply(unit, activations, y.data(), k, false, workers);
+    for (size_t i = 0; i < y.size(); ++i) {
+      RC_ASSERT(std::abs(y[i] - expected[i]) <= 1e-6F * std::abs(expected[i]) + 1e-30F);
+    }
+  }
+}
+
+TEST(Activations, NotANumberIsNotLost) {
+  Workers workers(1, false);
+  std::vector<float> x(130, 1.0F), w(130, 1.0F);
+  for (float bad : {NAN, INFINITY, -INFINITY}) {
+    x[77] = bad;
+    for (WeightFormat format : kFormats) {
+      for (Isa isa : available_isas()) {
+        const PackedMatrix packed = pack(format, isa, 1, 130, w, workers);
+        EXPECT_FALSE(std::isfinite(product(x, packed, isa, 1, workers)[0]))
+            << format_name(format) << " " << isa_name(isa) << " " << bad;
+      }
+    }
+  }
+}
+
+RC_GTEST_PROP(PackedMatrix, HoldsWhatTheReferenceSays, ()) {
+  const int64_t n = *rc::gen::inRange<int64_t>(1, 70), k = *rc::gen::inRange<int64_t>(1, 400);
+  Random random(*rc::gen::arbitrary<uint64_t>());
+  const std::vector<float> w = normal_values(n * k, random);
+  Workers workers(2, false);
+  for (WeightFormat format : {WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kInt8}) {
+    const PackedMatrix packed = pack(format, best_isa(), n, k, w, workers);
+    RC_ASSERT(read_rows(packed) == reference::through_format(w, n, k, format));
+  }
+}
+
+RC_GTEST_PROP(PackedMatrix, Int4ScalesAreNearlyTheBest, ()) {
+  const int64_t k = *rc::gen::inRange<int64_t>(32, 600);
+  Random random(*rc::gen::arbitrary<uint64_t>());
+  std::vector<float> w = normal_values(k, random);
+  for (int64_t i = 0; i < k / 50; ++i) w[random.below(static_cast<uint64_t>(k))] *= 4;
+  Workers workers(1, false);
+  const std::vector<float> held =
+      read_rows(pack(WeightFormat::kInt4, best_isa(), 1, k, w, workers));
+  double error = 0;
+  for (size_t i = 0; i < w.size(); ++i) {
+    error += (double{held[i]} - w[i]) * (double{held[i]} - w[i]);
+  }
+  // Four scales are tried of fifteen.
+  RC_ASSERT(error <= 1.2 * reference::least_int4_error(w) + 1e-9);
+}
+
+TEST(PackedMatrix, SaysWhenAWeightIsNotFinite) {
+  Workers workers(2, false);
+  std::vector<float> w(40 * 50, 1.0F);
+  w[1777] = NAN;
+  for (WeightFormat format : kFormats) {
+    EXPECT_FALSE(pack(format, best_isa(), 40, 50, w, workers).finite()) << format_name(format);
+  }
+}
+
+TEST(PackedMatrix, BytesDoNotDependOnTheInstructionSetAndComeBack) {
+  Random random(6);
+  Workers workers(2, false);
+  const std::vector<float> w = normal_values(45 * 200, random);
+  for (WeightFormat format : kFormats) {
+    const PackedMatrix packed = pack(format, Isa::kPortable, 45, 200, w, workers);
+    const auto bytes = packed.serialized();
+    for (Isa isa : available_isas()) {
+      const PackedMatrix other = pack(format, isa, 45, 200, w, workers);
+      EXPECT_TRUE(std::ranges::equal(bytes, other.serialized())) << isa_name(isa);
+    }
+    const Result<PackedMatrix> back = PackedMatrix::from_bytes(bytes);
+    ASSERT_TRUE(back.ok()) << back.error().message;
+    EXPECT_TRUE(std::ranges::equal(bytes, back->serialized()));
+    EXPECT_EQ(back->format(), format);
+    EXPECT_EQ(back->n(), 45);
+    EXPECT_EQ(back->k(), 200);
+  }
+}
+
+TEST(PackedMatrix, DamagedBytesAreRefusedWithASentence) {
+  Workers workers(1, false);
+  const PackedMatrix packed =
+      pack(WeightFormat::kInt8, best_isa(), 3, 5, std::vector<float>(15, 1.0F), workers);
+  const std::vector<std::byte> good(packed.serialized().begin(), packed.serialized().end());
+  const auto message = [&](size_t at, int value) {
+    std::vector<std::byte> bad = good;
+    bad[at] = static_cast<std::byte>(value);
+    const Result<PackedMatrix> result = PackedMatrix::from_bytes(bad);
+    return result.ok() ? std::string("accepted") : result.error().message;
+  };
+  EXPECT_EQ(message(0, 'x'), "packed matrix: does not begin with \"weftpack\"");
+  EXPECT_EQ(message(8, 9), "packed matrix: layout version 9, expected 1");
+  EXPECT_EQ(message(12, 4), "packed matrix: format 4, expected 0 to 3");
+  EXPECT_NE(message(23, 0x80).find("expected 1 to 2^31 - 1"), std::string::npos);
+  EXPECT_NE(message(16, 33).find("for 33 x 5 in int8"), std::string::npos);
+  const Result<PackedMatrix> cut = PackedMatrix::from_bytes(std::span(good).first(good.size() - 1));
+  ASSERT_FALSE(cut.ok());
+  EXPECT_NE(cut.error().message.find("for 3 x 5 in int8"), std::string::npos);
+  EXPECT_FALSE(PackedMatrix::from_bytes(std::span(good).first(63)).ok());
+}
+
+}  // namespace
+}  // namespace weft

@@ -1,0 +1,64 @@
+// CpuCluster: a router and instances of one model on this machine's processors, in one process, and
+// the tokens that go through them.
+#pragma once
+
+#include <vector>
+
+#include "base/flat_map.h"
+#include "engine/cpu_model.h"
+#include "engine/instance.h"
+#include "engine/token_book.h"
+#include "node/cluster.h"
+#include "real/local_transport.h"
+#include "runtime/loop.h"
+
+namespace weft {
+
+struct CpuClusterConfig {
+  EngineInstanceConfig instance;
+  int instances = 1;
+  int64_t max_waiting = 4096;  // requests that wait for an instance; one more is rejected
+};
+
+// What a sequence gained in a step, or that it has ended. `sequence` stays until the call returns.
+struct TokenNews {
+  uint64_t tag = 0;
+  const TokenSequence& sequence;
+  int64_t tokens = 0;                     // the last so many of its output are new
+  const RequestRecord* record = nullptr;  // the last news of a request
+};
+
+class CpuCluster {
+ public:
+  // `model` outlives the cluster. `news` is called on the loop.
+  CpuCluster(Loop& loop, const CpuModel& model, const CpuClusterConfig& config,
+             Callback<const TokenNews&> news);
+
+  // Takes a sequence in; its prompt is not empty. The caller's `tag` comes back in the news.
+  // A request that is rejected ends before this returns.
+  void submit(TokenSequence sequence, uint64_t tag);
+
+  [[nodiscard]] Cluster& cluster() { return cluster_; }
+
+ private:
+  [[nodiscard]] static ClusterConfig cluster_config(const CpuClusterConfig& config);
+  void step_done(const StepReport& report);
+  void ended(const RequestRecord& record);
+
+  Loop& loop_;
+  const CpuModel& model_;
+  CpuClusterConfig config_;
+  Callback<const TokenNews&> news_;
+  TokenBook book_;
+  LocalTransport transport_;
+  FlatMap<uint64_t> tag_of_;      // by request
+  FlatMap<uint64_t> request_of_;  // by tag
+  TokenSequence* submitted_ = nullptr;
+  std::vector<BlockHash> hashes_;
+  Cluster cluster_;
+};
+
+// Chained hashes of the full blocks of a prompt: equal hashes, equal tokens up to there.
+void hash_blocks(std::span<const int32_t> tokens, int64_t block, std::vector<BlockHash>& out);
+
+}  // namespace weft
