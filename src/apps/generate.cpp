@@ -124,16 +124,15 @@ Status generate(const GenerateOptions& options) {
   const auto tokens = static_cast<int64_t>(prompt->size());
   if (tokens + options.max_tokens > shape.context) {
     return bad_input(fmt::format(
-        "--prompt: found {} tokens, expected at most {}: the model's context is {}, of which "
-        "--max-tokens takes {}",
-        tokens, shape.context - options.max_tokens, shape.context, options.max_tokens));
+        "--prompt: found {} tokens, {} with --max-tokens; expected at most {}, the model's context",
+        tokens, tokens + options.max_tokens, shape.context));
   }
   TokenSequence sequence;
   sequence.tokens = std::move(*prompt);
   sequence.max_output = options.max_tokens;
   sequence.sampling = sampling_of(*local, options);
   if (!options.ignores_end) sequence.stop_tokens = local->stop_tokens();
-  if (const auto fits = check_sampling(sequence.sampling, shape.vocab); !fits) return fits;
+  if (auto fits = check_sampling(sequence.sampling, shape.vocab); !fits) return fits;
 
   CpuClusterConfig config;
   config.instance = local->instance_config();
