@@ -10,6 +10,8 @@ namespace weft {
 
 namespace {
 
+constexpr int64_t kFfnRows = 128;
+
 std::vector<float> frequencies(const CpuModel& model) {
   const ModelShape& shape = model.shape();
   const int dims = model.architecture().is_mla() ? shape.rope_dim : shape.head_dim;
@@ -161,27 +163,37 @@ void Forward::project(const Linear& linear, const float* x, int64_t stride, floa
   const PackedMatrix& w = linear.matrix;
   rounded_.set(x, rows_, w.k(), stride, w.format(), isa_, workers_);
   multiply(w, rounded_, y, y_stride, false, workers_);
+  add_bias(linear, y, y_stride, rows_);
+}
+
+void Forward::project_into_x(const Linear& linear, const Activations& x, int64_t first_row) {
+  float* y = x_.data() + first_row * hidden_width_;
+  multiply(linear.matrix, x, y, hidden_width_, true, workers_);
+  add_bias(linear, y, hidden_width_, x.rows());
+}
+
+void Forward::add_bias(const Linear& linear, float* y, int64_t stride, int64_t rows) {
   if (linear.bias.empty()) return;
-  for_rows(rows_, [&](Range r) {
-    add_bias(kernels_, y + r.begin * y_stride, y_stride, r.size(), w.n(), linear.bias.data());
+  for_rows(rows, [&](Range r) {
+    weft::add_bias(kernels_, y + r.begin * stride, stride, r.size(), linear.matrix.n(),
+                   linear.bias.data());
   });
 }
 
-void Forward::project_into_x(const Linear& linear, const Activations& x) {
-  multiply(linear.matrix, x, x_.data(), hidden_width_, true, workers_);
-  if (linear.bias.empty()) return;
-  for_rows(rows_, [&](Range r) {
-    add_bias(kernels_, x_.data() + r.begin * hidden_width_, hidden_width_, r.size(), hidden_width_,
-             linear.bias.data());
-  });
-}
-
+// Some rows at a time, so that what lies between the two products stays in the caches.
 void Forward::ffn(const FfnWeights& weights) {
+  const PackedMatrix& w = weights.gate_up.matrix;
   const int64_t width = weights.down.matrix.k();
-  project(weights.gate_up, normed_.data(), hidden_width_, wide_.data(), 2 * width);
-  rounded_wide_.silu_mul_set(wide_.data(), rows_, width, 2 * width, weights.down.matrix.format(),
-                             isa_, workers_);
-  project_into_x(weights.down, rounded_wide_);
+  for (int64_t first = 0; first < rows_; first += kFfnRows) {
+    const int64_t rows = std::min(kFfnRows, rows_ - first);
+    rounded_.set(normed_.data() + first * hidden_width_, rows, w.k(), hidden_width_, w.format(),
+                 isa_, workers_);
+    multiply(w, rounded_, wide_.data(), 2 * width, false, workers_);
+    add_bias(weights.gate_up, wide_.data(), 2 * width, rows);
+    rounded_wide_.silu_mul_set(wide_.data(), rows, width, 2 * width,
+                               weights.down.matrix.format(), isa_, workers_);
+    project_into_x(weights.down, rounded_wide_, first);
+  }
 }
 
 // The rows whose logits are wanted, normed, through the head.

@@ -64,7 +64,9 @@ class Forward {
   void lay_out_experts(const MoeWeights& weights, bool gate_up);
   void combine_experts();
   void project(const Linear& linear, const float* x, int64_t stride, float* y, int64_t y_stride);
-  void project_into_x(const Linear& linear, const Activations& x);
+  // x_ += the product, from `first_row` on.
+  void project_into_x(const Linear& linear, const Activations& x, int64_t first_row = 0);
+  void add_bias(const Linear& linear, float* y, int64_t stride, int64_t rows);
   void norm_rows(const float* x, int64_t stride, int64_t width, const std::vector<float>& weight,
                  float eps, float* out, int64_t out_stride);
   void norm_hidden(const float* x, const std::vector<float>& weight, float* out);
