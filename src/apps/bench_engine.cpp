@@ -87,7 +87,8 @@ class Bench {
     }
     const double took = median(seconds);
     const double gained = static_cast<double>(tokens) / static_cast<double>(options_.steps);
-    const double context = static_cast<double>(options_.prompt + options_.steps / 2);
+    const double context =
+        static_cast<double>(options_.prompt) + static_cast<double>(options_.steps) / 2;
     const double kv = static_cast<double>(batch) * context *
                       instance_.kv().layout().bytes_per_token() * local_.model.shape().layers;
     return {fmt::format("decode, {} together", batch), gained / took, took, 0, step_bytes() + kv};
