@@ -44,7 +44,7 @@ Status read_texts(const Checkpoint& checkpoint, Tokenizer& tokenizer, TokenizerC
     config = std::move(*read);
   }
   if (texts.chat_template) config.set_chat_template(*texts.chat_template);
-  if (const auto applied = config.apply(tokenizer); !applied) return applied;
+  if (auto applied = config.apply(tokenizer); !applied) return applied;
   if (texts.generation_config) {
     auto read = GenerationConfig::from_json(*texts.generation_config,
                                             checkpoint.directory() + "/generation_config.json");
