@@ -304,6 +304,15 @@ std::vector<std::string> runnable_architectures() {
   return names;
 }
 
+Status check_runs(std::string_view json, const std::string& name) {
+  auto fields = fields_from_config_json(json, name);
+  if (!fields) return fields.error();
+  const auto architectures = fields->texts("architectures");
+  if (!fields->error()) find_family(*fields, architectures.empty() ? "" : architectures.front());
+  if (fields->error()) return *fields->error();
+  return {};
+}
+
 Result<ArchitectureConfig> architecture_from_config_json(std::string_view json,
                                                          const std::string& name,
                                                          const ModelShape& shape) {

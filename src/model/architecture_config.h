@@ -92,6 +92,10 @@ struct ArchitectureConfig {
   [[nodiscard]] bool is_mla() const { return architecture >= Architecture::kDeepseekV2; }
 };
 
+// Whether config.json (text) names an architecture that runs; many more have a ModelShape.
+// kBadInput names it and lists those that do.
+Status check_runs(std::string_view json, const std::string& name);
+
 // Reads config.json (text); `shape` is what shape_from_config_json made of it. kBadInput "NAME:
 // KEY: found ..., expected ...": an architecture that does not run (the known ones are listed), an
 // activation but silu, a kind of RoPE, router, quantisation or a sliding window that is not

@@ -159,6 +159,7 @@ Result<Checkpoint> Checkpoint::open(const std::string& directory) {
   const auto config = read_text(config_path);
   if (!config) return config.error();
   if (!config->has_value()) return not_found(fmt::format("{}: missing", config_path));
+  if (const auto runs = check_runs(**config, config_path); !runs) return runs.error();
   auto shape = shape_from_config_json(**config, config_path);
   if (!shape) return shape.error();
   auto architecture = architecture_from_config_json(**config, config_path, *shape);

@@ -195,7 +195,7 @@ TEST(Checkpoint, FoldersThatAreNoneAreRefused) {
   folder.write("empty/config.json",
                *preset_config(kLlama, "tiny", {{"architectures", R"(["OtherForCausalLM"])"}}));
   expect_open_refused(folder, "empty",
-                      {"config.json: architectures", "OtherForCausalLM", "expected"});
+                      {"config.json: architectures", "OtherForCausalLM", "expected one that runs"});
   folder.write("empty/config.json", "{");
   expect_open_refused(folder, "empty", {"config.json", "not JSON"});
 }
