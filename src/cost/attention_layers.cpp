@@ -72,11 +72,15 @@ struct AttentionLayers::Builder {
     kernel.decode =
         AttentionDecodePlan(decode, tokens, kernel.decode_fit.constants, peaks(kernel.decode_fit));
   }
+  [[nodiscard]] DecodeKernel decode_kernel() const {
+    constexpr int kWideHead = 128;
+    if (model.kv_heads == model.heads) return DecodeKernel::kMha;
+    return model.head_dim < kWideHead ? DecodeKernel::kGqaNarrow : DecodeKernel::kGqa;
+  }
   Kernel gqa(const AttentionGroup& group) const {
     Kernel kernel;
     const AttentionShape shape = gqa_shape(group);
-    set(kernel, shape, PrefillKernel::kGqa, shape,
-        model.kv_heads == model.heads ? DecodeKernel::kMha : DecodeKernel::kGqa);
+    set(kernel, shape, PrefillKernel::kGqa, shape, decode_kernel());
     return kernel;
   }
   Kernel mla(const AttentionGroup& group) const {

@@ -135,7 +135,8 @@ void grow(Random& random, RankLoad& load) {
     case 3:
       load.prefill_sequences += few;
       break;
-    case 4:
+    case 4:  // as long as those that are there: shorter ones would shorten the mean chain of keys
+      load.decode_context += few * (load.decode_context / std::max(1, load.decode_sequences) + 1);
       load.decode_sequences += few;
       break;
     case 5:
