@@ -5,6 +5,7 @@ namespace weft {
 namespace {
 
 constexpr double kMicro = 1e-6;
+constexpr double kNano = 1e-9;
 constexpr double kWideRow = 256;  // K and V of head_dim 128: what item_us is stated for
 
 }  // namespace
@@ -51,10 +52,12 @@ AttentionDecodePlan::AttentionDecodePlan(const AttentionShape& shape, double tok
   per_outside_key_ = constants.outside_window * per_key_;
   per_sequence_ = constants.row_passes * rows / bandwidth;
   compute_per_key_ =
-      2 * width * padded * shape.kv_heads / (peaks.operations * constants.compute_share);
+      2 * width * padded * shape.kv_heads / (peaks.operations * constants.compute_share) +
+      constants.key_ns * kNano * shape.kv_heads / peaks.cores;
   const double tall = shape.shares_tile ? 1 : (1 + 2 * row_tiles) / 3;
   per_wave_ = constants.item_us * kMicro * tall * (2 + width / kWideRow) / 3;
   waves_per_sequence_ = shape.kv_heads / peaks.cores;
+  single_rows_ = group <= 1;
 }
 
 }  // namespace weft

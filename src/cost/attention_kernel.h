@@ -115,11 +115,13 @@ class AttentionPrefillPlan {
 //   of the peak; the ramp is the time until enough bytes are in flight and the merge of parts.
 //   Some kernels lay parts over keys outside a window too: empty, but begun and merged.
 // compute: 2 (qk + v) operations per head, query and key; the query rows that share a KV head are
-//   padded to `kRowTile`, the least M of a matrix instruction.
+//   padded to `kRowTile`, the least M of a matrix instruction. Heads that share no keys leave the
+//   matrix unit: key_ns of a core per key and KV head on top.
 // waves: a (sequence, KV head) holds a core for item_us at least, a third of it in proportion to
 // the
 //   row's width, and two thirds more for each row tile after the first where heads do not share
-//   them; waves of items on all cores are whole. The last item's keys are a chain: one core walks
+//   them. Waves of items on all cores are whole, but those of single rows, of which a core holds
+//   several. The last item's keys are a chain: one core walks
 //   them, block by block, until they are enough to be split: chain_us x keys / (keys + kWalkKeys).
 class AttentionDecodePlan {
  public:
@@ -137,7 +139,8 @@ class AttentionDecodePlan {
     const double keys = std::min(context, limit_ * sequences);
     const double memory = per_key_ * keys + per_sequence_ * sequences;
     const double compute = compute_per_key_ * keys;
-    const double waves = per_wave_ * rounded_up(waves_per_sequence_ * sequences) +
+    const double items = waves_per_sequence_ * sequences;
+    const double waves = per_wave_ * (single_rows_ ? std::max(1.0, items) : rounded_up(items)) +
                          chain_ * keys / (keys + kWalkKeys * sequences);
     const double laid = memory + per_outside_key_ * (context - keys);
     const double ramped = memory + ramp_ * laid / (laid + half_);
@@ -165,6 +168,7 @@ class AttentionDecodePlan {
   double compute_per_key_ = 0;
   double per_wave_ = 0;
   double waves_per_sequence_ = 0;
+  bool single_rows_ = false;
 };
 
 }  // namespace weft

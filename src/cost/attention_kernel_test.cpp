@@ -55,6 +55,7 @@ AttentionDecodeConstants random_decode(Random& random) {
   c.compute_share = share(random);
   c.item_us = between(random, 0, 30);
   c.row_passes = 1 + between(random, 0, 50) / 10;
+  c.key_ns = between(random, 0, 20);
   c.chain_us = between(random, 0, 20);
   c.outside_window = between(random, 0, 1);
   return c;

@@ -71,6 +71,7 @@ AttentionConstants::Decode read_decode(ConfigTable table, const std::string& chi
   c.compute_share = table.number("compute_share", kShare);
   c.item_us = table.number("item_us", kTime);
   c.row_passes = table.number("row_passes", kCount);
+  c.key_ns = table.number("key_ns", 0, kTime);
   c.chain_us = table.number("chain_us", 0, kTime);
   c.outside_window = table.number("outside_window", 0, {.min = 0, .max = 1});
   read_origin(table, fit, chip);

@@ -30,6 +30,7 @@ struct AttentionDecodeConstants {
   double compute_share = 1;   // of the dense peak
   double item_us = 0;         // a core's least time for one sequence and KV head
   double row_passes = 1;      // times that q and o rows cross memory
+  double key_ns = 0;          // a core's time for one key of one KV head, matrix unit apart
   double chain_us = 0;        // a core's walk over a long sequence's keys, before it is split
   double outside_window = 0;  // share of the keys outside a window that parts are laid over
 };

@@ -20,8 +20,6 @@ CATALOG = tables.ROOT / "catalog/kernels/attention.toml"
 # Known to be over it, and why.
 WEAK = {
     "h20.mla_decode.bf16": "FlashMLA's rate goes 62, 73, 83 % with the batch's fit to 78 SMs",
-    "h100.mha_decode.fp8": "two kernels, of 5.7 and 8 us, by head size",
-    "h200.mha_decode.fp8": "two kernels, of 5.7 and 8 us, by head size",
 }
 
 # Constants in the order of the structs: least, most, first guess.
@@ -42,10 +40,11 @@ DECODE = {
     "compute_share": (0.03, 1, 0.6),
     "item_us": (0, 30, 2),
     "row_passes": (1, 6, 1),
+    "key_ns": (0, 100, 5),
     "chain_us": (0, 30, 4),
     "outside_window": (0, 1, 0),
 }
-OPTIONAL = {"window_us", "chain_us", "outside_window"}  # nothing where they are left out
+OPTIONAL = {"window_us", "key_ns", "chain_us", "outside_window"}  # nothing where they are left out
 
 SAME_DIE = "same die; other kernels were measured on the H800"
 HOPPER_ALONE = "sparse attention and absorbed prefill were measured on Hopper alone"
@@ -95,6 +94,7 @@ HEAD = """# Constants of the attention kernels of src/cost/attention_kernel.h, b
 #   half_us        memory time at which half of the ramp is paid
 #   item_us        a core's least time for one sequence and KV head, rows of 256 values
 #   row_passes     times that q and o rows cross memory
+#   key_ns         a core's time for one key of one KV head, matrix unit apart
 #   chain_us       a core's walk over a long sequence's keys, before they are split
 #   outside_window 1: parts are laid over keys outside a window too
 # range_sequences, range_keys: what was measured (keys: of a prompt, or context of a sequence).

@@ -15,7 +15,7 @@ GQA_DECODE_SHARE = 0.55
 # Only TensorRT-LLM's tables have windows, and short contexts of grouped heads.
 NOT_SEEN = {
     "prefill": {"window_us": 0.0},
-    "decode": {"chain_us": 0.0, "outside_window": 0.0},
+    "decode": {"key_ns": 0.0, "chain_us": 0.0, "outside_window": 0.0},
 }
 FP8_ROW = 656  # FlashMLA: 512 FP8, 4 FP32 scales, 64 BF16
 
@@ -139,13 +139,13 @@ def trtllm_gqa(root, chip, kv):
     ):
         fitted = select(every, rows, "")
         fitted.kernel = kernel
-        # On Hopper keys of 8 bits are widened outside the matrix unit where heads share none.
-        widened = hopper and kv == "fp8" and kernel == "mha_decode"
-        fitted.bounds = {"memory_share": (0.5 if widened else 0.85, 0.96)}
+        fitted.bounds = {"memory_share": (0.7 if kernel == "mha_decode" else 0.85, 0.96)}
         fitted.given = {
             "compute_share": GQA_DECODE_SHARE,
             "outside_window": float(hopper and (kv == "bf16" or kernel == "mha_decode")),
         }
+        if kernel != "mha_decode":  # the others multiply in the matrix unit
+            fitted.given["key_ns"] = 0.0
         yield fitted
         if rest is not None:
             other = select(every, rest, tag)
