@@ -63,7 +63,7 @@ TEST(AttentionLayers, AWindowHoldsStillWhatLiesBehindIt) {
   EXPECT_NEAR(half, (dense + decode_seconds(window, 100000)) / 2, 1e-9);
 }
 
-// Hopper's kernel for BF16 KV begins and merges parts for keys outside the window too.
+// TensorRT-LLM's Hopper kernel for BF16 KV begins and merges parts for keys outside the window too.
 TEST(AttentionLayers, BehindAWindowHopperPaysForEmptyParts) {
   const ModelShape window = with_group(gpt_oss_120b(), {.window = 128});
   const double near = decode_seconds(window, 1000);
@@ -71,6 +71,10 @@ TEST(AttentionLayers, BehindAWindowHopperPaysForEmptyParts) {
   EXPECT_GT(far, near);
   EXPECT_LT(far, 2 * near);
   EXPECT_LT(far, decode_seconds(with_group(gpt_oss_120b(), {}), 100000) / 4);
+  const AttentionLayers open(window, h200(8), layout(Role::kUnified, 1, {.tp = 1}, Format::kBf16),
+                             true);
+  EXPECT_EQ(open.parts(decode_load(16, 1000), 1).decode,
+            open.parts(decode_load(16, 100000), 1).decode);
 }
 
 TEST(AttentionLayers, ASelectionHoldsAttentionStillAndNotItsIndex) {

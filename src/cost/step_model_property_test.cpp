@@ -2,6 +2,7 @@
 // faster than light, and never falls when any part of the load grows.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
