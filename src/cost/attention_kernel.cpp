@@ -5,6 +5,7 @@ namespace weft {
 namespace {
 
 constexpr double kMicro = 1e-6;
+constexpr double kNano = 1e-9;
 constexpr double kWideRow = 256;  // K and V of head_dim 128: what item_us is stated for
 
 }  // namespace
@@ -28,6 +29,8 @@ AttentionPrefillPlan::AttentionPrefillPlan(const AttentionShape& shape,
   tiles_per_sequence_ =
       shape.shares_tile ? shape.kv_heads * std::max(1.0, group / kTileQueries) : shape.query_heads;
   per_tile_ = constants.tile_us * kMicro / peaks.cores + pair * kTileQueries * kMaskedKeys;
+  per_edge_ = constants.window_us * kMicro / peaks.cores;
+  window_ = std::max(0.0, shape.limit - AttentionShape::kWindowTile);
   longest_per_key_ = constants.longest_share * pair * kTileQueries * peaks.cores;
 }
 
@@ -36,19 +39,25 @@ AttentionDecodePlan::AttentionDecodePlan(const AttentionShape& shape, double tok
                                          const AttentionPeaks& peaks) {
   const double width = shape.qk_dim + shape.v_dim;
   const double group = shape.query_heads / shape.kv_heads * tokens_per_sequence;
-  const double padded = std::ceil(group / kRowTile) * kRowTile;
+  const double row_tiles = std::ceil(group / kRowTile);
+  const double padded = row_tiles * kRowTile;
   const double rows = shape.query_heads * tokens_per_sequence * width * shape.value_bytes;
   const double bandwidth = peaks.memory * constants.memory_share;
   limit_ = shape.limit;
   floor_ = constants.floor_us * kMicro;
   ramp_ = constants.ramp_us * kMicro;
   half_ = constants.half_us * kMicro;
+  chain_ = constants.chain_us * kMicro;
   per_key_ = shape.kv_heads * shape.row_bytes / bandwidth;
+  per_outside_key_ = constants.outside_window * per_key_;
   per_sequence_ = constants.row_passes * rows / bandwidth;
   compute_per_key_ =
-      2 * width * padded * shape.kv_heads / (peaks.operations * constants.compute_share);
-  per_wave_ = constants.item_us * kMicro * (1 + width / kWideRow) / 2;
+      2 * width * padded * shape.kv_heads / (peaks.operations * constants.compute_share) +
+      constants.key_ns * kNano * shape.kv_heads / peaks.cores;
+  const double tall = shape.shares_tile ? 1 : (1 + 2 * row_tiles) / 3;
+  per_wave_ = constants.item_us * kMicro * tall * (2 + width / kWideRow) / 3;
   waves_per_sequence_ = shape.kv_heads / peaks.cores;
+  single_rows_ = group <= 1;
 }
 
 }  // namespace weft

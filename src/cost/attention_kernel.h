@@ -63,7 +63,8 @@ struct AttentionChunks {
 // Prefill, flash attention (Dao, 2022) with causal masking, tiles of 128 queries of a head:
 //   floor + (passes - 1) x rows + sqrt(work^2 + longest^2 + (rows + earlier)^2)
 // work: (2 (qk + v) + softmax) operations per head, query and key at a share of the peak; half a
-//   tile of masked keys and a fill time per tile.
+//   tile of masked keys and a fill time per tile; in tiles beyond a window, the masking of its far
+//   edge (the near one is the fill's).
 // longest: a share of the time that one core takes for the tile that meets most keys; it bounds
 //   launches of fewer tiles than cores.
 // rows: bytes of q, k, v and o rows over the memory's peak. The kernel's own pass hides behind its
@@ -84,7 +85,8 @@ class AttentionPrefillPlan {
     const double pairs = std::min(load.products, limit_ * load.tokens);
     const double tiles =
         std::max(tiles_per_token_ * load.tokens, tiles_per_sequence_ * load.sequences);
-    const double work = per_pair_ * pairs + per_tile_ * tiles;
+    const double beyond = load.longest > window_ ? 1 - window_ / load.longest : 0;
+    const double work = per_pair_ * pairs + (per_tile_ + per_edge_ * beyond) * tiles;
     const double longest = longest_per_key_ * std::min(load.longest, limit_);
     const double memory =
         per_token_ * load.tokens + per_key_ * std::min(load.context, limit_ * load.sequences);
@@ -100,6 +102,8 @@ class AttentionPrefillPlan {
   double per_pair_ = 0;
   double per_key_ = 0;
   double per_tile_ = 0;
+  double per_edge_ = 0;
+  double window_ = AttentionShape::kUnlimited;
   double longest_per_key_ = 0;
   double tiles_per_token_ = 1;
   double tiles_per_sequence_ = 1;
@@ -108,14 +112,21 @@ class AttentionPrefillPlan {
 // Decode, split over keys (flash-decoding, Dao et al., 2023; FlashMLA, DeepSeek, 2025):
 //   floor + ((m^2 + compute^2)^2 + waves^4)^(1/4),  m = memory + ramp x memory / (memory + half)
 // memory: KV rows once per sequence, whatever the tokens per sequence, and q and o rows, at a share
-//   of the peak; the ramp is the time until enough bytes are in flight and the merge of splits.
+//   of the peak; the ramp is the time until enough bytes are in flight and the merge of parts.
+//   Some kernels lay parts over keys outside a window too: empty, but begun and merged.
 // compute: 2 (qk + v) operations per head, query and key; the query rows that share a KV head are
-//   padded to `kRowTile`, the least M of a matrix instruction.
-// waves: a (sequence, KV head) holds a core for item_us at least, half of it in proportion to the
-//   row's width; waves of items on all cores are whole.
+//   padded to `kRowTile`, the least M of a matrix instruction. Heads that share no keys leave the
+//   matrix unit: key_ns of a core per key and KV head on top.
+// waves: a (sequence, KV head) holds a core for item_us at least, a third of it in proportion to
+// the
+//   row's width, and two thirds more for each row tile after the first where heads do not share
+//   them. Waves of items on all cores are whole, but those of single rows, of which a core holds
+//   several. The last item's keys are a chain: one core walks
+//   them, block by block, until they are enough to be split: chain_us x keys / (keys + kWalkKeys).
 class AttentionDecodePlan {
  public:
   static constexpr double kRowTile = 16;
+  static constexpr double kWalkKeys = 256;
 
   AttentionDecodePlan() = default;
   // `tokens_per_sequence`: 1 + draft tokens.
@@ -128,8 +139,11 @@ class AttentionDecodePlan {
     const double keys = std::min(context, limit_ * sequences);
     const double memory = per_key_ * keys + per_sequence_ * sequences;
     const double compute = compute_per_key_ * keys;
-    const double waves = per_wave_ * rounded_up(waves_per_sequence_ * sequences);
-    const double ramped = memory + ramp_ * memory / (memory + half_);
+    const double items = waves_per_sequence_ * sequences;
+    const double waves = per_wave_ * (single_rows_ ? std::max(1.0, items) : rounded_up(items)) +
+                         chain_ * keys / (keys + kWalkKeys * sequences);
+    const double laid = memory + per_outside_key_ * (context - keys);
+    const double ramped = memory + ramp_ * laid / (laid + half_);
     const double flow = ramped * ramped + compute * compute;
     const double busy = waves * waves;
     return floor_ + std::sqrt(std::sqrt(flow * flow + busy * busy));
@@ -147,11 +161,14 @@ class AttentionDecodePlan {
   double floor_ = 0;
   double ramp_ = 0;
   double half_ = 1;
+  double chain_ = 0;
   double per_key_ = 0;
+  double per_outside_key_ = 0;
   double per_sequence_ = 0;
   double compute_per_key_ = 0;
   double per_wave_ = 0;
   double waves_per_sequence_ = 0;
+  bool single_rows_ = false;
 };
 
 }  // namespace weft

@@ -42,6 +42,7 @@ AttentionPrefillConstants random_prefill(Random& random) {
   c.passes = 1 + between(random, 0, 50) / 10;
   c.tile_us = between(random, 0, 40);
   c.longest_share = between(random, 0, 30) / 10;
+  c.window_us = between(random, 0, 10);
   return c;
 }
 
@@ -54,6 +55,9 @@ AttentionDecodeConstants random_decode(Random& random) {
   c.compute_share = share(random);
   c.item_us = between(random, 0, 30);
   c.row_passes = 1 + between(random, 0, 50) / 10;
+  c.key_ns = between(random, 0, 20);
+  c.chain_us = between(random, 0, 20);
+  c.outside_window = between(random, 0, 1);
   return c;
 }
 
@@ -146,9 +150,11 @@ TEST(AttentionDecodePlan, MoreWorkTakesNoLessTime) {
     const double tokens = between(random, 1, 4);
     const AttentionDecodePlan plan(shape, tokens, constants, kH100);
     const double sequences = between(random, 1, 2048);
-    const double context = sequences * between(random, 1, 1 << random.below(18));
+    const double keys = between(random, 1, 1 << random.below(18));
+    const double context = sequences * keys;
     const double least = kRounding * plan.seconds(sequences, context);
-    ASSERT_GE(plan.seconds(sequences + between(random, 1, 64), context), least) << i;
+    const double added = between(random, 1, 64);  // sequences as long as the others
+    ASSERT_GE(plan.seconds(sequences + added, context + added * keys), least) << i;
     ASSERT_GE(plan.seconds(sequences, context + between(random, 1, 65536)), least) << i;
     const AttentionDecodePlan drafting(shape, tokens + 1, constants, kH100);
     ASSERT_GE(drafting.seconds(sequences, context), least) << i;
@@ -169,6 +175,43 @@ TEST(AttentionDecodePlan, AWindowEndsGrowth) {
   const AttentionDecodePlan plan(shape, 1, {5, 0.9, 10, 5, 0.6, 2, 1}, kH100);
   EXPECT_EQ(plan.seconds(16, 16 * 1000.0), plan.seconds(16, 16 * 100000.0));
   EXPECT_LT(plan.seconds(16, 16 * 100.0), plan.seconds(16, 16 * 1000.0));
+}
+
+TEST(AttentionDecodePlan, PartsOverTheWholeContextGrowBeyondAWindow) {
+  AttentionShape shape = heads_of(8, 1, 64);
+  shape.limit = 128 + AttentionShape::kWindowTile;
+  AttentionDecodeConstants constants = {5, 0.9, 10, 5, 0.6, 2, 1};
+  constants.outside_window = 1;
+  const AttentionDecodePlan plan(shape, 1, constants, kH100);
+  shape.limit = AttentionShape::kUnlimited;
+  const AttentionDecodePlan whole(shape, 1, constants, kH100);
+  EXPECT_LT(plan.seconds(16, 16 * 1000.0), plan.seconds(16, 16 * 100000.0));
+  EXPECT_LT(plan.seconds(16, 16 * 100000.0), whole.seconds(16, 16 * 100000.0) / 2);
+}
+
+TEST(AttentionDecodePlan, AChainEndsWhereKeysAreSplit) {
+  const AttentionShape shape = heads_of(8, 1, 128);
+  AttentionDecodeConstants constants = {5, 1, 0, 5, 1, 0, 1};
+  const AttentionDecodePlan none(shape, 1, constants, kH100);
+  constants.chain_us = 8;
+  const AttentionDecodePlan chain(shape, 1, constants, kH100);
+  const double short_keys = AttentionDecodePlan::kWalkKeys;
+  EXPECT_NEAR(chain.seconds(1, short_keys) - none.seconds(1, short_keys), 4e-6, 0.3e-6);
+  EXPECT_NEAR(chain.seconds(512, 512 * 65536.0) / none.seconds(512, 512 * 65536.0), 1, 1e-3);
+}
+
+TEST(AttentionPrefillPlan, AWindowsFarEdgeIsMaskedBeyondIt) {
+  AttentionShape shape = heads_of(64, 8, 64);
+  shape.limit = 128 + AttentionShape::kWindowTile;
+  AttentionPrefillConstants constants = {10, 0.7, 100, 2, 2, 1};
+  const AttentionPrefillPlan none(shape, constants, kH100);
+  constants.window_us = 4;
+  const AttentionPrefillPlan edge(shape, constants, kH100);
+  const AttentionChunks inside = {128, 128 * 64.5, 0, 1, 128};
+  const AttentionChunks beyond = {16384, 16384 * 8192.5, 0, 1, 16384};
+  EXPECT_EQ(edge.seconds(inside), none.seconds(inside));
+  const double tiles = 64 * 16384 / AttentionPrefillPlan::kTileQueries;
+  EXPECT_NEAR(edge.seconds(beyond) - none.seconds(beyond), 4e-6 * tiles / kH100.cores, 10e-6);
 }
 
 TEST(AttentionPrefillPlan, NothingToDoTakesNoTime) {

@@ -10,6 +10,7 @@ struct AttentionLayers::Builder {
   double tp;
   double tokens;  // of a decode sequence
   Format kv;
+  bool open_kernels;
 
   // 8 bits are FP8 where the chip has it, else INT8.
   template <class Fit>
@@ -67,16 +68,21 @@ struct AttentionLayers::Builder {
            const AttentionShape& decode, DecodeKernel decode_kernel) const {
     kernel.prefill_fit = constants.prefill(prefill_kernel, kv);
     kernel.decode_fit = constants.decode(decode_kernel, kv);
+    if (open_kernels) kernel.decode_fit.constants.outside_window = 0;
     kernel.prefill =
         AttentionPrefillPlan(prefill, kernel.prefill_fit.constants, peaks(kernel.prefill_fit));
     kernel.decode =
         AttentionDecodePlan(decode, tokens, kernel.decode_fit.constants, peaks(kernel.decode_fit));
   }
+  [[nodiscard]] DecodeKernel decode_kernel() const {
+    constexpr int kWideHead = 128;
+    if (model.kv_heads == model.heads) return DecodeKernel::kMha;
+    return model.head_dim < kWideHead ? DecodeKernel::kGqaNarrow : DecodeKernel::kGqa;
+  }
   Kernel gqa(const AttentionGroup& group) const {
     Kernel kernel;
     const AttentionShape shape = gqa_shape(group);
-    set(kernel, shape, PrefillKernel::kGqa, shape,
-        model.kv_heads == model.heads ? DecodeKernel::kMha : DecodeKernel::kGqa);
+    set(kernel, shape, PrefillKernel::kGqa, shape, decode_kernel());
     return kernel;
   }
   Kernel mla(const AttentionGroup& group) const {
@@ -110,13 +116,14 @@ struct AttentionLayers::Builder {
 };
 
 AttentionLayers::AttentionLayers(const ModelShape& model, const System& system,
-                                 const InstanceLayout& layout) {
+                                 const InstanceLayout& layout, bool open_kernels) {
   const Builder builder{model,
                         system.chip.kernels.attention,
                         system.chip,
                         static_cast<double>(layout.parallel.tp),
                         1.0 + layout.draft_tokens,
-                        layout.precision.kv};
+                        layout.precision.kv,
+                        open_kernels};
   const auto add = [&](const AttentionGroup& group, double keys, Kernel kernel) {
     kernel.layers = group.layers;
     kernel.keys = keys;

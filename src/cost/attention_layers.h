@@ -16,7 +16,10 @@ namespace weft {
 // `compression` tokens, at most top_k of them.
 class AttentionLayers {
  public:
-  AttentionLayers(const ModelShape& model, const System& system, const InstanceLayout& layout);
+  // `open_kernels`: FlashAttention's, which begin no parts outside a window, unlike TensorRT-LLM's,
+  // on which the constants were fitted.
+  AttentionLayers(const ModelShape& model, const System& system, const InstanceLayout& layout,
+                  bool open_kernels = false);
 
   struct Parts {
     double prefill = 0;  // seconds, all layers

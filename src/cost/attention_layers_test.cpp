@@ -12,8 +12,10 @@ namespace {
 
 using namespace fixtures;  // NOLINT(google-build-using-namespace)
 
-AttentionLayers layers(const ModelShape& model, int tp = 1) {
-  return AttentionLayers(model, h200(8), layout(Role::kUnified, tp, {.tp = tp}, Format::kBf16));
+AttentionLayers layers(const ModelShape& model, int tp = 1, Format kv = Format::kBf16) {
+  InstanceLayout instance = layout(Role::kUnified, tp, {.tp = tp}, Format::kBf16);
+  instance.precision.kv = kv;
+  return AttentionLayers(model, h200(8), instance);
 }
 
 ModelShape with_group(ModelShape model, AttentionGroup group) {
@@ -22,8 +24,8 @@ ModelShape with_group(ModelShape model, AttentionGroup group) {
   return model;
 }
 
-double decode_seconds(const ModelShape& model, int64_t context) {
-  return layers(model).parts(decode_load(16, context), 1).decode;
+double decode_seconds(const ModelShape& model, int64_t context, Format kv = Format::kBf16) {
+  return layers(model, 1, kv).parts(decode_load(16, context), 1).decode;
 }
 
 TEST(AttentionLayers, AnEmptyLoadTakesNoTime) {
@@ -50,11 +52,29 @@ TEST(AttentionLayers, WithoutAWindowDecodesGrowWithTheirContext) {
 
 TEST(AttentionLayers, AWindowHoldsStillWhatLiesBehindIt) {
   const ModelShape window = with_group(gpt_oss_120b(), {.window = 128});
-  EXPECT_EQ(decode_seconds(window, 1000), decode_seconds(window, 100000));
+  const auto eight_bits = [&](int64_t context) {
+    return decode_seconds(window, context, Format::kFp8);
+  };
+  EXPECT_EQ(eight_bits(1000), eight_bits(100000));
+  EXPECT_LT(eight_bits(64), eight_bits(1000));
   EXPECT_LT(decode_seconds(window, 64), decode_seconds(window, 1000));
   const double half = decode_seconds(gpt_oss_120b(), 100000);
   const double dense = decode_seconds(with_group(gpt_oss_120b(), {}), 100000);
   EXPECT_NEAR(half, (dense + decode_seconds(window, 100000)) / 2, 1e-9);
+}
+
+// TensorRT-LLM's Hopper kernel for BF16 KV begins and merges parts for keys outside the window too.
+TEST(AttentionLayers, BehindAWindowHopperPaysForEmptyParts) {
+  const ModelShape window = with_group(gpt_oss_120b(), {.window = 128});
+  const double near = decode_seconds(window, 1000);
+  const double far = decode_seconds(window, 100000);
+  EXPECT_GT(far, near);
+  EXPECT_LT(far, 2 * near);
+  EXPECT_LT(far, decode_seconds(with_group(gpt_oss_120b(), {}), 100000) / 4);
+  const AttentionLayers open(window, h200(8), layout(Role::kUnified, 1, {.tp = 1}, Format::kBf16),
+                             true);
+  EXPECT_EQ(open.parts(decode_load(16, 1000), 1).decode,
+            open.parts(decode_load(16, 100000), 1).decode);
 }
 
 TEST(AttentionLayers, ASelectionHoldsAttentionStillAndNotItsIndex) {

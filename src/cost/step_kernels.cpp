@@ -145,7 +145,7 @@ StepKernels::StepKernels(const ModelShape& model, const System& system,
       pipeline_stages_(layout.parallel.pp),
       layers_(model.layers),
       dense_layers_(model.is_moe() ? model.dense_layers : model.layers),
-      attention_(model, system, layout),
+      attention_(model, system, layout, engine.expert_kernels == ExpertKernels::kOpen),
       attention_times_(1 / engine.costs.attention_share),
       overlap_prefill_(engine.costs.overlap_prefill),
       overlap_decode_(engine.costs.overlap_decode) {

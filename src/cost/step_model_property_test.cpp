@@ -2,6 +2,7 @@
 // faster than light, and never falls when any part of the load grows.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
@@ -135,7 +136,8 @@ void grow(Random& random, RankLoad& load) {
     case 3:
       load.prefill_sequences += few;
       break;
-    case 4:
+    case 4:  // as long as those that are there: shorter ones would shorten the mean chain of keys
+      load.decode_context += few * (load.decode_context / std::max(1, load.decode_sequences) + 1);
       load.decode_sequences += few;
       break;
     case 5:

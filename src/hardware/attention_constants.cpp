@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace weft {
@@ -11,8 +12,8 @@ namespace {
 
 constexpr const char* kPrefillNames[] = {"gqa_prefill", "mla_prefill", "mla_absorbed_prefill",
                                          "sparse_prefill", "index_prefill"};
-constexpr const char* kDecodeNames[] = {"gqa_decode", "mha_decode", "mla_decode", "sparse_decode",
-                                        "index_decode"};
+constexpr const char* kDecodeNames[] = {"gqa_decode", "mha_decode",    "gqa_narrow_decode",
+                                        "mla_decode", "sparse_decode", "index_decode"};
 constexpr const char* kFormatNames[] = {"bf16", "fp8"};
 
 constexpr NumberRange kShare = {.min = 0, .max = 1, .exclusive_min = true};
@@ -20,8 +21,8 @@ constexpr NumberRange kTime = {.min = 0};
 constexpr NumberRange kCount = {.min = 1};
 
 template <class Fit>
-using Slots = std::array<std::array<std::optional<Fit>, 2>, kPrefillKernels>;
-static_assert(kPrefillKernels == kDecodeKernels, "Slots serve both");
+using Slots =
+    std::array<std::array<std::optional<Fit>, 2>, std::max(kPrefillKernels, kDecodeKernels)>;
 
 // What a chip's own tables say.
 struct OwnTables {
@@ -55,6 +56,7 @@ AttentionConstants::Prefill read_prefill(ConfigTable table, const std::string& c
   c.passes = table.number("passes", kCount);
   c.tile_us = table.number("tile_us", kTime);
   c.longest_share = table.number("longest_share", kTime);
+  c.window_us = table.number("window_us", 0, kTime);
   read_origin(table, fit, chip);
   return fit;
 }
@@ -69,6 +71,9 @@ AttentionConstants::Decode read_decode(ConfigTable table, const std::string& chi
   c.compute_share = table.number("compute_share", kShare);
   c.item_us = table.number("item_us", kTime);
   c.row_passes = table.number("row_passes", kCount);
+  c.key_ns = table.number("key_ns", 0, kTime);
+  c.chain_us = table.number("chain_us", 0, kTime);
+  c.outside_window = table.number("outside_window", 0, {.min = 0, .max = 1});
   read_origin(table, fit, chip);
   return fit;
 }

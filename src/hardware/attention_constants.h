@@ -19,16 +19,20 @@ struct AttentionPrefillConstants {
   double passes = 1;         // times that q, k, v and o rows cross memory
   double tile_us = 0;        // a core's time to begin and end a tile of 128 queries
   double longest_share = 0;  // of one core's time for the tile that meets most keys
+  double window_us = 0;      // a core's time to mask the far edge of a window in a tile
 };
 
 struct AttentionDecodeConstants {
-  double floor_us = 0;       // an empty launch
-  double memory_share = 1;   // of the peak bandwidth
-  double ramp_us = 0;        // until enough bytes are in flight, and the merge of splits
-  double half_us = 1;        // memory time at which half of the ramp is paid
-  double compute_share = 1;  // of the dense peak
-  double item_us = 0;        // a core's least time for one sequence and KV head
-  double row_passes = 1;     // times that q and o rows cross memory
+  double floor_us = 0;        // an empty launch
+  double memory_share = 1;    // of the peak bandwidth
+  double ramp_us = 0;         // until enough bytes are in flight, and the merge of splits
+  double half_us = 1;         // memory time at which half of the ramp is paid
+  double compute_share = 1;   // of the dense peak
+  double item_us = 0;         // a core's least time for one sequence and KV head
+  double row_passes = 1;      // times that q and o rows cross memory
+  double key_ns = 0;          // a core's time for one key of one KV head, matrix unit apart
+  double chain_us = 0;        // a core's walk over a long sequence's keys, before it is split
+  double outside_window = 0;  // share of the keys outside a window that parts are laid over
 };
 
 // A kernel's constants and where they come from.
@@ -47,11 +51,12 @@ struct AttentionFit {
   }
 };
 
-// kMha: as many KV heads as query heads; kSparse: MLA over selected rows; kIndex: their scores.
+// kMha: as many KV heads as query heads; kGqaNarrow: heads of less than 128 values; kSparse: MLA
+// over selected rows; kIndex: their scores.
 enum class PrefillKernel { kGqa, kMla, kMlaAbsorbed, kSparse, kIndex };
-enum class DecodeKernel { kGqa, kMha, kMla, kSparse, kIndex };
+enum class DecodeKernel { kGqa, kMha, kGqaNarrow, kMla, kSparse, kIndex };
 inline constexpr size_t kPrefillKernels = 5;
-inline constexpr size_t kDecodeKernels = 5;
+inline constexpr size_t kDecodeKernels = 6;
 
 // All kernels of one chip. A kernel without tables of its own has those of the first chip of `like`
 // that does; 8-bit KV without its own constants, in both, has those of BF16 KV.

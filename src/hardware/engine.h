@@ -54,7 +54,7 @@ enum class ExchangeKind {
 // The all-reduce of a tensor-parallel layer.
 enum class AllReduceKind { kLibrary, kCustom, kTrtllm };
 // Whose kernels compute experts that no exchange has sorted: TensorRT-LLM's, or those of the open
-// engines (Triton, Marlin).
+// engines (Triton, Marlin; their attention is FlashAttention's).
 enum class ExpertKernels { kTrtllm, kOpen };
 
 // What a step's time depends on.

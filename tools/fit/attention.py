@@ -20,8 +20,6 @@ CATALOG = tables.ROOT / "catalog/kernels/attention.toml"
 # Known to be over it, and why.
 WEAK = {
     "h20.mla_decode.bf16": "FlashMLA's rate goes 62, 73, 83 % with the batch's fit to 78 SMs",
-    "h100.mha_decode.fp8": "two kernels, of 5.7 and 8 us, by head size",
-    "h200.mha_decode.fp8": "two kernels, of 5.7 and 8 us, by head size",
 }
 
 # Constants in the order of the structs: least, most, first guess.
@@ -32,6 +30,7 @@ PREFILL = {
     "passes": (1, 6, 2),
     "tile_us": (0, 40, 2),
     "longest_share": (0, 2, 0.9),
+    "window_us": (0, 20, 2),
 }
 DECODE = {
     "floor_us": (0, 40, 6),
@@ -41,7 +40,11 @@ DECODE = {
     "compute_share": (0.03, 1, 0.6),
     "item_us": (0, 30, 2),
     "row_passes": (1, 6, 1),
+    "key_ns": (0, 100, 5),
+    "chain_us": (0, 30, 4),
+    "outside_window": (0, 1, 0),
 }
+OPTIONAL = {"window_us", "key_ns", "chain_us", "outside_window"}  # nothing where they are left out
 
 SAME_DIE = "same die; other kernels were measured on the H800"
 HOPPER_ALONE = "sparse attention and absorbed prefill were measured on Hopper alone"
@@ -72,8 +75,8 @@ PUBLISHED = {
 HEAD = """# Constants of the attention kernels of src/cost/attention_kernel.h, by tools/fit/attention.py.
 # CHIP: like: chips whose kernels stand for those that this chip has no tables of, with shares of its
 # own peaks (grade U, for the reason given).
-# CHIP.KERNEL.KV: kv = bf16 or fp8 (all KV of 8 and 4 bits). Kernels: gqa, mha (as many KV heads as
-# heads), mla (prefill not absorbed, decode absorbed), mla_absorbed, sparse (MLA on top-k rows) and
+# CHIP.KERNEL.KV: kv = bf16 or fp8 (all KV of 8 and 4 bits). Kernels: gqa, gqa_narrow (heads of less
+# than 128 values), mha (as many KV heads as heads), mla (prefill not absorbed, decode absorbed), mla_absorbed, sparse (MLA on top-k rows) and
 # index (their scores).
 # Both kinds
 #   floor_us       an empty launch, microseconds
@@ -84,12 +87,16 @@ HEAD = """# Constants of the attention kernels of src/cost/attention_kernel.h, b
 #                  the cache are passes of their own)
 #   tile_us        a core's time to begin and end a tile of 128 queries of a head
 #   longest_share  of one core's time for the tile that meets most keys
+#   window_us      a core's time to mask the far edge of a window in a tile
 # *_decode
 #   memory_share   of the peak bandwidth, many bytes in flight
 #   ramp_us        until enough bytes are in flight, and the merge of splits
 #   half_us        memory time at which half of the ramp is paid
 #   item_us        a core's least time for one sequence and KV head, rows of 256 values
 #   row_passes     times that q and o rows cross memory
+#   key_ns         a core's time for one key of one KV head, matrix unit apart
+#   chain_us       a core's walk over a long sequence's keys, before they are split
+#   outside_window 1: parts are laid over keys outside a window too
 # range_sequences, range_keys: what was measured (keys: of a prompt, or context of a sequence).
 """
 
@@ -176,7 +183,9 @@ def span(arrays):
 
 def entry(fitter, name, parts):
     lines = [f"[{name}]"]
-    lines += [f"{k} = {v:.6g}" for k, v in fitter.constants[name].items()]
+    lines += [
+        f"{k} = {v:.6g}" for k, v in fitter.constants[name].items() if v or k not in OPTIONAL
+    ]
     if parts is None:
         lines += [f'source = "{PUBLISHED[name][2]}"', "range_sequences = [1, 512]",
                   "range_keys = [1024, 131072]"]  # fmt: skip
@@ -218,7 +227,9 @@ def read_catalog(fitter):
             if isinstance(formats, dict):
                 for kv, constants in formats.items():
                     names = PREFILL if kernel.endswith("prefill") else DECODE
-                    fitter.constants[f"{chip}.{kernel}.{kv}"] = {n: constants[n] for n in names}
+                    fitter.constants[f"{chip}.{kernel}.{kv}"] = {
+                        n: constants.get(n, 0.0) if n in OPTIONAL else constants[n] for n in names
+                    }
 
 
 def report(fitter, all_tables):

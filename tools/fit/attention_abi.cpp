@@ -23,7 +23,7 @@ weft::AttentionShape shape_of(const double* s) {
 // memory, cores.
 extern "C" void prefill_seconds(const double* c, const double* peaks, const double* shapes,
                                 const double* loads, int count, double* out) {
-  const weft::AttentionPrefillConstants constants{c[0], c[1], c[2], c[3], c[4], c[5]};
+  const weft::AttentionPrefillConstants constants{c[0], c[1], c[2], c[3], c[4], c[5], c[6]};
   const weft::AttentionPeaks peak{peaks[0], peaks[1], peaks[2]};
   for (int i = 0; i < count; ++i) {
     const weft::AttentionPrefillPlan plan(shape_of(shapes + 8L * i), constants, peak);
@@ -35,7 +35,8 @@ extern "C" void prefill_seconds(const double* c, const double* peaks, const doub
 // loads: sequences, context, tokens per sequence.
 extern "C" void decode_seconds(const double* c, const double* peaks, const double* shapes,
                                const double* loads, int count, double* out) {
-  const weft::AttentionDecodeConstants constants{c[0], c[1], c[2], c[3], c[4], c[5], c[6]};
+  const weft::AttentionDecodeConstants constants{c[0], c[1], c[2], c[3], c[4],
+                                                 c[5], c[6], c[7], c[8], c[9]};
   const weft::AttentionPeaks peak{peaks[0], peaks[1], peaks[2]};
   for (int i = 0; i < count; ++i) {
     const double* load = loads + 3L * i;

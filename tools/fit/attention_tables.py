@@ -12,6 +12,11 @@ WINDOW_TILE = 128  # keys that a kernel reads beyond a window
 MLA_ROW = 576  # kv_lora 512 + rope 64 of DeepSeek-V3
 # What InferSim's wide groups reach; no group that TensorRT-LLM was measured with is compute-bound.
 GQA_DECODE_SHARE = 0.55
+# Only TensorRT-LLM's tables have windows, and short contexts of grouped heads.
+NOT_SEEN = {
+    "prefill": {"window_us": 0.0},
+    "decode": {"key_ns": 0.0, "chain_us": 0.0, "outside_window": 0.0},
+}
 FP8_ROW = 656  # FlashMLA: 512 FP8, 4 FP32 scales, 64 BF16
 
 
@@ -62,6 +67,8 @@ def make(chip, kernel, kv, math, source, shape, sequences, queries, keys, us, ea
         loads = stack(sequences, sequences * keys, queries)
     shapes = np.broadcast_to(shape, (len(loads), 8)).astype(float)
     us = np.asarray(us, float)
+    if not more.get("base"):
+        more["given"] = NOT_SEEN[kernel.rpartition("_")[2]] | more.get("given", {})
     return Table(
         chip, kernel, kv, math, source, np.ascontiguousarray(shapes), loads, us, sequences, keys,
         **more,
@@ -107,7 +114,9 @@ def trtllm_gqa(root, chip, kv):
     )
     short = d.window_size.isin([128, 1024]).to_numpy()
     yield select(every, ~short & (d.head_dim < 512).to_numpy(), "")
-    yield select(every, short, "windows of 128 or 1,024")
+    windows = select(every, short, "")
+    windows.source = "its windows of 128 and 1,024"
+    yield windows
     d = read(f"{root}/{stem}generation_attention_perf.csv.gz")
     d = d[d.kv_cache_dtype == name]
     group = (d.num_heads / d.num_key_value_heads).to_numpy()
@@ -120,20 +129,35 @@ def trtllm_gqa(root, chip, kv):
         shape, d.batch_size, 1, d.step + 1, d.latency * 1e3,
     )
     usual = d.head_dim.isin([128, 256]).to_numpy()
-    for kernel, rows in (
-        ("gqa_decode", (group > 1) & (group <= 16)),
-        ("mha_decode", group == 1),
+    narrow = (d.head_dim < 128).to_numpy()
+    hopper = chip in ("h100", "h200")
+    some = (group > 1) & (group <= 16)
+    for kernel, rows, rest, tag in (
+        ("gqa_decode", some & usual, some & ~usual & ~narrow, "heads of 192 or 512"),
+        ("gqa_narrow_decode", some & narrow, None, ""),
+        ("mha_decode", (group == 1) & usual, (group == 1) & ~usual, "heads of 64, 192 or 512"),
     ):
-        fitted = select(every, rows & usual, "")
+        fitted = select(every, rows, "")
         fitted.kernel = kernel
-        fitted.bounds = {"memory_share": (0.85, 0.96)}
-        fitted.given = {"compute_share": GQA_DECODE_SHARE}
+        fitted.bounds = {"memory_share": (0.7 if kernel == "mha_decode" else 0.85, 0.96)}
+        fitted.given = {
+            "compute_share": GQA_DECODE_SHARE,
+            "outside_window": float(hopper and (kv == "bf16" or kernel == "mha_decode")),
+        }
+        if kernel != "mha_decode":  # the others multiply in the matrix unit
+            fitted.given["key_ns"] = 0.0
         yield fitted
-        rest = select(every, rows & ~usual, "heads of 64, 192 or 512")
-        rest.kernel = kernel
-        yield rest
-    # Groups that no kernel serves as such: it falls back to one that reads KV once per head.
-    yield select(every, (group > 16) & (group <= 32), "17 to 32 heads per KV head")
+        if rest is not None:
+            other = select(every, rest, tag)
+            other.kernel = kernel
+            yield other
+    wide = (group > 16) & (group <= 32)
+    tag = "17 to 32 heads per KV head"
+    yield select(every, wide & ~narrow, tag)
+    tall = select(every, wide & narrow, tag)
+    tall.kernel = "gqa_narrow_decode"
+    yield tall
+    # Groups that no kernel of its serves as such: it falls back to one that reads KV once per head.
     yield select(every, group > 32, "more than 32 heads per KV head")
 
 
