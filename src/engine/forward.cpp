@@ -190,8 +190,8 @@ void Forward::ffn(const FfnWeights& weights) {
                  isa_, workers_);
     multiply(w, rounded_, wide_.data(), 2 * width, false, workers_);
     add_bias(weights.gate_up, wide_.data(), 2 * width, rows);
-    rounded_wide_.silu_mul_set(wide_.data(), rows, width, 2 * width,
-                               weights.down.matrix.format(), isa_, workers_);
+    rounded_wide_.silu_mul_set(wide_.data(), rows, width, 2 * width, weights.down.matrix.format(),
+                               isa_, workers_);
     project_into_x(weights.down, rounded_wide_, first);
   }
 }
