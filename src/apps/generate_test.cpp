@@ -27,6 +27,13 @@ TEST_F(Generate, SaysTheSameEachTimeAndHoweverItIsComputed) {
   EXPECT_EQ(again.out, first.out) << "without draft tokens, on one thread";
 }
 
+TEST_F(Generate, APromptShorterThanItsDraftsIsServed) {
+  const Ended ended = run("generate --model " + make("deepseek-v3") +
+                          " --raw --prompt a --max-tokens 8 --ignore-end --draft-tokens 3");
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_NE(ended.err.find("1 tokens in, 8 out"), std::string::npos) << ended.err;
+}
+
 TEST_F(Generate, SamplesBySeed) {
   const std::string ask = "generate --model " + make("qwen3") +
                           " --raw --prompt Hello --max-tokens 32 --ignore-end --temperature 1";

@@ -19,6 +19,11 @@ int layers_of(const CpuModel& model) {
   return static_cast<int>(model.weights().layers.size() + model.weights().mtp.size());
 }
 
+// Of a step in which every sequence decodes; the scheduler bounds prompts alone by max_tokens.
+int64_t decode_rows(const EngineInstanceConfig& config) {
+  return config.max_sequences * (1 + config.draft_tokens);
+}
+
 bool ends_output(const TokenSequence& sequence, int32_t token) {
   return std::ranges::find(sequence.stop_tokens, token) != sequence.stop_tokens.end();
 }
@@ -31,9 +36,9 @@ EngineInstance::EngineInstance(const CpuModel& model, const EngineInstanceConfig
       workers_(config.threads, config.pins_threads),
       kv_(layout_of(model, config), layers_of(model), config.blocks),
       forward_(model,
-               {.tokens = config.max_tokens,
+               {.tokens = std::max(config.max_tokens, decode_rows(config)),
                 .sequences = config.max_sequences,
-                .logit_rows = config.max_sequences * (1 + config.draft_tokens)},
+                .logit_rows = decode_rows(config)},
                kv_, workers_) {
   CHECK(config.draft_tokens == 0 || model.has_mtp(), "drafts come from an MTP module");
 }

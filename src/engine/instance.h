@@ -24,7 +24,7 @@ struct EngineInstanceConfig {
   KvFormat kv = KvFormat::kBf16;
   int64_t block_tokens = 16;
   int64_t blocks = 0;
-  int64_t max_tokens = 8192;    // of one step
+  int64_t max_tokens = 8192;    // of one step that computes prompts
   int64_t max_sequences = 256;  // of one step
   int draft_tokens = 0;         // of the MTP module, if the model has one
 };

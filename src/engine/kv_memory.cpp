@@ -1,6 +1,8 @@
 // Blocks one after the other; in a block, layers.
 #include "engine/kv_memory.h"
 
+#include "base/quantity.h"
+
 namespace weft {
 
 namespace {
@@ -16,10 +18,6 @@ Result<KvLayout> kv_layout(const ModelShape& shape, const ArchitectureConfig& co
              : KvLayout::make_grouped(shape.kv_heads, shape.head_dim, block_tokens, format);
 }
 
-Bytes kv_block_bytes(const KvLayout& layout, int layers) {
-  return Bytes(layer_bytes(layout) * layers);
-}
-
 KvMemory::KvMemory(const KvLayout& layout, int layers, int64_t blocks)
     : layout_(layout),
       layer_bytes_(layer_bytes(layout)),
@@ -28,10 +26,5 @@ KvMemory::KvMemory(const KvLayout& layout, int layers, int64_t blocks)
       memory_(static_cast<size_t>(stride_ * blocks)) {}
 
 KvBlocks KvMemory::layer(int layer) { return {memory_.data() + layer * layer_bytes_, stride_}; }
-
-std::span<std::byte> KvMemory::block(BlockId block) {
-  return {memory_.data() + static_cast<int64_t>(block.value()) * stride_,
-          static_cast<size_t>(stride_)};
-}
 
 }  // namespace weft

@@ -2,11 +2,8 @@
 // together, so that a block travels as one run of bytes.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
 
-#include "base/quantity.h"
 #include "base/result.h"
 #include "kernels/aligned_bytes.h"
 #include "kernels/kv_layout.h"
@@ -18,9 +15,6 @@ namespace weft {
 // Of one layer. kBadInput names block sizes that the kernels do not take.
 Result<KvLayout> kv_layout(const ModelShape& shape, const ArchitectureConfig& config,
                            int64_t block_tokens, KvFormat format);
-// Of one block, all layers, with padding.
-Bytes kv_block_bytes(const KvLayout& layout, int layers);
-
 class KvMemory {
  public:
   // Reserves `blocks` blocks of `layers` layers; pages come as they are written.
@@ -30,8 +24,6 @@ class KvMemory {
   [[nodiscard]] int64_t blocks() const { return blocks_; }
   // Every block as one layer sees it.
   [[nodiscard]] KvBlocks layer(int layer);
-  // One block, all layers.
-  [[nodiscard]] std::span<std::byte> block(BlockId block);
 
  private:
   KvLayout layout_;

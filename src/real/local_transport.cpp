@@ -14,12 +14,7 @@ void LocalTransport::attach(NodeId node, Mailbox mailbox) {
     peer.reachable = true;
     return;
   }
-  put({.is_news = true,
-       .message = {},
-       .blocks = {},
-       .node = node,
-       .event = PeerEvent::kUp,
-       .starts = peer.starts});
+  put_news(node, PeerEvent::kUp);
 }
 
 void LocalTransport::detach(NodeId node) {
@@ -28,12 +23,7 @@ void LocalTransport::detach(NodeId node) {
   std::erase_if(queue_, [node](const Item& item) {
     return !item.is_news && (item.message.from == node || item.message.to == node);
   });
-  put({.is_news = true,
-       .message = {},
-       .blocks = {},
-       .node = node,
-       .event = PeerEvent::kDown,
-       .starts = peer.starts});
+  put_news(node, PeerEvent::kDown);
 }
 
 void LocalTransport::send(const Message& message) {
@@ -46,6 +36,15 @@ void LocalTransport::send(const Message& message) {
 
 void LocalTransport::submit(const Copy&, CopyDone) {
   CHECK(false, "instances of one process that serve both roles copy no KV");
+}
+
+void LocalTransport::put_news(NodeId node, PeerEvent event) {
+  Item item;
+  item.is_news = true;
+  item.node = node;
+  item.event = event;
+  item.starts = peers_[node].starts;
+  put(std::move(item));
 }
 
 void LocalTransport::put(Item item) {

@@ -38,6 +38,7 @@ class LocalTransport final : public Transport {
     PeerEvent event = PeerEvent::kDown;
     uint64_t starts = 0;
   };
+  void put_news(NodeId node, PeerEvent event);
   void put(Item item);
   void deliver();
   void tell(const Item& news);
