@@ -104,7 +104,8 @@ class Bench {
   }
   static int64_t blocks_of(const LocalModel& local, const BenchEngineOptions& options) {
     const int64_t drafts = 1 + local.draft_tokens;
-    return ceil_div(options.prompt + (options.steps + 1) * drafts + drafts, 16);
+    return ceil_div(options.prompt + (options.steps + 1) * drafts + drafts,
+                    EngineInstanceConfig().block_tokens);
   }
 
   [[nodiscard]] double embeddings() const {

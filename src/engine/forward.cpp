@@ -10,7 +10,7 @@ namespace weft {
 
 namespace {
 
-constexpr int64_t kFfnRows = 128;
+constexpr int64_t kFfnRows = 512;
 
 std::vector<float> frequencies(const CpuModel& model) {
   const ModelShape& shape = model.shape();
@@ -38,6 +38,12 @@ GateConfig gate_config(const ModelShape& shape, const ExpertRouterConfig& router
 
 size_t product(int64_t a, int64_t b) { return static_cast<size_t>(a * b); }
 
+ProductOutput output(const Linear& linear, float* y, int64_t stride, Epilogue epilogue) {
+  return {y, stride, epilogue, linear.bias.empty() ? nullptr : linear.bias.data()};
+}
+
+int64_t whole_panels(int64_t ffn) { return (ffn + 15) / 16 * 16; }
+
 // Of a layer's first products, the widest.
 int64_t widest(const ModelShape& shape, bool is_mla) {
   const int64_t queries =
@@ -46,7 +52,7 @@ int64_t widest(const ModelShape& shape, bool is_mla) {
   const int64_t gqa = queries + int64_t{2} * shape.kv_heads * shape.head_dim;
   const int64_t ffn =
       std::max<int64_t>(shape.dense_ffn, int64_t{shape.shared_experts} * shape.expert_ffn);
-  return std::max({is_mla ? latent : gqa, 2 * ffn, int64_t{2} * shape.hidden});
+  return std::max({is_mla ? latent : gqa, whole_panels(ffn), int64_t{2} * shape.hidden});
 }
 
 }  // namespace
@@ -88,7 +94,7 @@ Forward::Forward(const CpuModel& model, const ForwardLimits& limits, KvMemory& k
     weights_.resize(static_cast<size_t>(slots));
     slots_.resize(static_cast<size_t>(slots));
     sources_.resize(static_cast<size_t>(slots));
-    expert_wide_.resize(product(slots, int64_t{2} * shape_.expert_ffn));
+    expert_wide_.resize(product(slots, whole_panels(shape_.expert_ffn)));
     expert_out_.resize(product(slots, shape_.hidden));
   }
   sequences_.reserve(static_cast<size_t>(limits.sequences));
@@ -162,36 +168,26 @@ void Forward::project(const Linear& linear, const float* x, int64_t stride, floa
                       int64_t y_stride) {
   const PackedMatrix& w = linear.matrix;
   rounded_.set(x, rows_, w.k(), stride, w.format(), isa_, workers_);
-  multiply(w, rounded_, y, y_stride, false, workers_);
-  add_bias(linear, y, y_stride, rows_);
+  multiply(w, rounded_, output(linear, y, y_stride, Epilogue::kSet), workers_);
 }
 
 void Forward::project_into_x(const Linear& linear, const Activations& x, int64_t first_row) {
   float* y = x_.data() + first_row * hidden_width_;
-  multiply(linear.matrix, x, y, hidden_width_, true, workers_);
-  add_bias(linear, y, hidden_width_, x.rows());
+  multiply(linear.matrix, x, output(linear, y, hidden_width_, Epilogue::kAdd), workers_);
 }
 
-void Forward::add_bias(const Linear& linear, float* y, int64_t stride, int64_t rows) {
-  if (linear.bias.empty()) return;
-  for_rows(rows, [&](Range r) {
-    weft::add_bias(kernels_, y + r.begin * stride, stride, r.size(), linear.matrix.n(),
-                   linear.bias.data());
-  });
-}
-
-// Some rows at a time, so that what lies between the two products stays in the caches.
+// Some rows at a time: enough to use the weights well, too few to leave the last cache.
 void Forward::ffn(const FfnWeights& weights) {
   const PackedMatrix& w = weights.gate_up.matrix;
-  const int64_t width = weights.down.matrix.k();
+  const PackedMatrix& down = weights.down.matrix;
+  const int64_t width = weights.inner_width();
   for (int64_t first = 0; first < rows_; first += kFfnRows) {
     const int64_t rows = std::min(kFfnRows, rows_ - first);
     rounded_.set(normed_.data() + first * hidden_width_, rows, w.k(), hidden_width_, w.format(),
                  isa_, workers_);
-    multiply(w, rounded_, wide_.data(), 2 * width, false, workers_);
-    add_bias(weights.gate_up, wide_.data(), 2 * width, rows);
-    rounded_wide_.silu_mul_set(wide_.data(), rows, width, 2 * width, weights.down.matrix.format(),
-                               isa_, workers_);
+    multiply(w, rounded_, output(weights.gate_up, wide_.data(), width, Epilogue::kSiluMul),
+             workers_);
+    rounded_wide_.set(wide_.data(), rows, down.k(), width, down.format(), isa_, workers_);
     project_into_x(weights.down, rounded_wide_, first);
   }
 }
@@ -214,7 +210,7 @@ void Forward::head(std::span<const ForwardPart> parts, const std::vector<float>&
   const PackedMatrix& w = model_.weights().head;
   rounded_.set(normed_.data(), logit_rows_, hidden_width_, hidden_width_, w.format(), isa_,
                workers_);
-  multiply(w, rounded_, logits_.data(), shape_.vocab, false, workers_);
+  multiply(w, rounded_, {.y = logits_.data(), .stride = shape_.vocab}, workers_);
 }
 
 std::span<float> Forward::logits(int64_t row) {

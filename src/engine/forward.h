@@ -66,7 +66,6 @@ class Forward {
   void project(const Linear& linear, const float* x, int64_t stride, float* y, int64_t y_stride);
   // x_ += the product, from `first_row` on.
   void project_into_x(const Linear& linear, const Activations& x, int64_t first_row = 0);
-  void add_bias(const Linear& linear, float* y, int64_t stride, int64_t rows);
   void norm_rows(const float* x, int64_t stride, int64_t width, const std::vector<float>& weight,
                  float eps, float* out, int64_t out_stride);
   void norm_hidden(const float* x, const std::vector<float>& weight, float* out);
@@ -97,15 +96,15 @@ class Forward {
   std::vector<const float*> angles_;  // by row
   int64_t logit_rows_ = 0;
 
-  std::vector<float> x_;           // residual [rows][hidden]
-  std::vector<float> normed_;      // [rows][hidden]
-  std::vector<float> hidden_;      // with an MTP module: what the last pass ended in [rows][hidden]
-  std::vector<float> wide_;        // what a layer's first product gives [rows][widest]
-  std::vector<float> heads_;       // [rows][heads of any width]
-  std::vector<float> latent_;      // MLA: queries, then results [rows][heads][kv_lora]
-  std::vector<float> query_nope_;  // MLA: [rows][heads][nope]
-  std::vector<float> query_rope_;  // MLA: [rows][heads][rope]
-  std::vector<float> logits_;
+  AlignedVector<float> x_;       // residual [rows][hidden]
+  AlignedVector<float> normed_;  // [rows][hidden]
+  AlignedVector<float> hidden_;  // with an MTP module: what the last pass ended in [rows][hidden]
+  AlignedVector<float> wide_;    // what a layer's first product gives [rows][widest]
+  AlignedVector<float> heads_;   // [rows][heads of any width]
+  AlignedVector<float> latent_;  // MLA: queries, then results [rows][heads][kv_lora]
+  AlignedVector<float> query_nope_;  // MLA: [rows][heads][nope]
+  AlignedVector<float> query_rope_;  // MLA: [rows][heads][rope]
+  AlignedVector<float> logits_;
   Activations rounded_;
   Activations rounded_wide_;
 
@@ -119,8 +118,8 @@ class Forward {
   std::vector<size_t> next_slot_;
   std::vector<int32_t> head_rows_;  // MLA: heads as experts
   std::vector<ExpertRows> expert_rows_;
-  std::vector<float> expert_wide_;  // [slots][2 expert_ffn]
-  std::vector<float> expert_out_;   // [slots][hidden]
+  AlignedVector<float> expert_wide_;  // [slots][inner width of an expert]
+  AlignedVector<float> expert_out_;   // [slots][hidden]
   PagedAttention attention_;
 };
 

@@ -63,7 +63,7 @@ void Forward::per_head(std::span<const PackedMatrix> heads, const Activations& x
     }
     expert_rows_.push_back({&heads[static_cast<size_t>(h)], rows, rows});
   }
-  multiply_experts(expert_rows_, x, y, stride, false, workers_);
+  multiply_experts(expert_rows_, x, {.y = y, .stride = stride}, workers_);
 }
 
 void Forward::attention(const MlaWeights& weights, int kv_layer) {

@@ -10,14 +10,19 @@ void Forward::ffn(const MoeWeights& weights) {
   choose_experts(weights);
   group_by_expert(weights.experts.size());
   const int64_t slots = rows_ * shape_.experts_per_token;
-  const int64_t width = shape_.expert_ffn;
-  const WeightFormat format = weights.experts.front().gate_up.matrix.format();
+  const FfnWeights& first = weights.experts.front();
+  const int64_t width = first.inner_width();
+  const WeightFormat format = first.gate_up.matrix.format();
   rounded_.set(normed_.data(), rows_, hidden_width_, hidden_width_, format, isa_, workers_);
   lay_out_experts(weights, true);
-  multiply_experts(expert_rows_, rounded_, expert_wide_.data(), 2 * width, false, workers_);
-  rounded_wide_.silu_mul_set(expert_wide_.data(), slots, width, 2 * width, format, isa_, workers_);
+  multiply_experts(expert_rows_, rounded_,
+                   {.y = expert_wide_.data(), .stride = width, .epilogue = Epilogue::kSiluMul},
+                   workers_);
+  rounded_wide_.set(expert_wide_.data(), slots, first.down.matrix.k(), width, format, isa_,
+                    workers_);
   lay_out_experts(weights, false);
-  multiply_experts(expert_rows_, rounded_wide_, expert_out_.data(), hidden_width_, false, workers_);
+  multiply_experts(expert_rows_, rounded_wide_, {.y = expert_out_.data(), .stride = hidden_width_},
+                   workers_);
   combine_experts();
 }
 
@@ -26,7 +31,8 @@ void Forward::choose_experts(const MoeWeights& weights) {
   const auto top = static_cast<size_t>(shape_.experts_per_token);
   rounded_.set(normed_.data(), rows_, hidden_width_, hidden_width_, weights.router.format(), isa_,
                workers_);
-  multiply(weights.router, rounded_, gate_logits_.data(), shape_.experts, false, workers_);
+  multiply(weights.router, rounded_, {.y = gate_logits_.data(), .stride = shape_.experts},
+           workers_);
   workers_.run([&](int thread) {
     ExpertGate& gate = gates_[static_cast<size_t>(thread)];
     const Range range = split(rows_, 1, thread, workers_.threads());

@@ -34,6 +34,7 @@ EngineInstance::EngineInstance(const CpuModel& model, const EngineInstanceConfig
     : model_(model),
       config_(config),
       workers_(config.threads, config.pins_threads),
+      samplers_(static_cast<size_t>(config.threads)),
       kv_(layout_of(model, config), layers_of(model), config.blocks),
       forward_(model,
                {.tokens = std::max(config.max_tokens, decode_rows(config)),
@@ -80,15 +81,24 @@ void EngineInstance::step(std::span<EnginePart> parts) {
   lay_out(parts);
   forward_.run(forward_parts_);
   int64_t row = 0;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i].samples) sample(parts[i], row);
-    row += forward_parts_[i].logit_rows;
+  logit_rows_.clear();
+  for (const ForwardPart& part : forward_parts_) {
+    logit_rows_.push_back(row);
+    row += part.logit_rows;
   }
+  workers_.run([&](int thread) {
+    const auto count = static_cast<int64_t>(parts.size());
+    const Range range = split(count, 1, thread, workers_.threads());
+    for (auto i = static_cast<size_t>(range.begin); i < static_cast<size_t>(range.end); ++i) {
+      if (parts[i].samples)
+        sample(parts[i], logit_rows_[i], samplers_[static_cast<size_t>(thread)]);
+    }
+  });
   if (config_.draft_tokens > 0) draft(parts);
 }
 
 // Tokens one after the other, as long as each was drafted: what the model would have made alone.
-void EngineInstance::sample(EnginePart& part, int64_t first_row) {
+void EngineInstance::sample(EnginePart& part, int64_t first_row, Sampler& sampler) {
   TokenSequence& sequence = *part.sequence;
   const int64_t rows = part.decode ? part.tokens : 1;
   const int64_t drafted = part.decode ? rows - 1 : 0;
@@ -97,8 +107,8 @@ void EngineInstance::sample(EnginePart& part, int64_t first_row) {
   output = {};
   while (output.tokens < most && !output.end) {
     const int32_t at = output.tokens;
-    Sample next = sampler_.sample(forward_.logits(first_row + at), sequence.sampling,
-                                  sequence.counts, static_cast<uint64_t>(sequence.tokens.size()));
+    Sample next = sampler.sample(forward_.logits(first_row + at), sequence.sampling,
+                                 sequence.counts, static_cast<uint64_t>(sequence.tokens.size()));
     if (next.token.id < 0) {
       sequence.failed = output.end = true;
       break;

@@ -22,7 +22,7 @@ struct EngineInstanceConfig {
   int threads = 1;
   bool pins_threads = false;
   KvFormat kv = KvFormat::kBf16;
-  int64_t block_tokens = 16;
+  int64_t block_tokens = 32;  // a multiple of 16; of 32: attention reads values where they lie
   int64_t blocks = 0;
   int64_t max_tokens = 8192;    // of one step that computes prompts
   int64_t max_sequences = 256;  // of one step
@@ -54,7 +54,7 @@ class EngineInstance {
 
  private:
   void lay_out(std::span<EnginePart> parts);
-  void sample(EnginePart& part, int64_t first_row);
+  void sample(EnginePart& part, int64_t first_row, Sampler& sampler);
   void draft(std::span<EnginePart> parts);
   void take_drafts();
 
@@ -63,11 +63,12 @@ class EngineInstance {
   Workers workers_;
   KvMemory kv_;
   Forward forward_;
-  Sampler sampler_;
+  std::vector<Sampler> samplers_;  // by thread
   std::vector<ForwardPart> forward_parts_;
   std::vector<int32_t> tokens_;           // of the step, part after part
   std::vector<uint32_t> tables_;          // the same of blocks
   std::vector<TokenSequence*> drafting_;  // by forward part
+  std::vector<int64_t> logit_rows_;       // by part: its first row of logits
   std::vector<int64_t> first_rows_;       // by forward part: of the hidden states it goes on from
 };
 

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "base/random.h"
+#include "kernels/elementwise.h"
 
 namespace weft {
 namespace {
@@ -131,15 +132,9 @@ void TokenCounts::add_prompt(std::span<const int32_t> ids) {
 void TokenCounts::add_output(int32_t id) { ++entry(id).output; }
 
 int32_t greedy_token(std::span<const float> logits) {
-  int32_t best = -1;
-  float highest = kNever;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (logits[id] > highest) {
-      highest = logits[id];
-      best = static_cast<int32_t>(id);
-    }
-  }
-  return best;
+  const auto best =
+      elementwise(best_isa()).argmax(logits.data(), static_cast<int64_t>(logits.size()));
+  return logits[static_cast<size_t>(best)] > kNever ? static_cast<int32_t>(best) : -1;
 }
 
 Sample Sampler::sample(std::span<float> logits, const SamplingParams& params,

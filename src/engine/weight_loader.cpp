@@ -5,12 +5,28 @@
 #include <cmath>
 #include <mutex>
 
+#include "kernels/product_output.h"
+
 namespace weft {
 
 namespace {
 
-// Rows of several tensors, one after the other, as one matrix; remembers the first error of any
-// thread.
+// The first error of any thread.
+class ErrorOfThreads {
+ public:
+  void note(const Status& status) {
+    if (status.ok()) return;
+    const std::lock_guard lock(mutex_);
+    if (!first_) first_ = status.error();
+  }
+  [[nodiscard]] const std::optional<Error>& first() const { return first_; }
+
+ private:
+  std::mutex mutex_;
+  std::optional<Error> first_;
+};
+
+// Rows of several tensors, one after the other, as one matrix.
 class PartReader {
  public:
   explicit PartReader(std::vector<WeightRows> parts) : parts_(std::move(parts)) {}
@@ -21,23 +37,17 @@ class PartReader {
       const int64_t from = std::max(first, before);
       const int64_t to = std::min(first + rows, before + part.rows());
       if (from < to) {
-        note(part.read_finite(from - before, to - from, out + (from - first) * part.columns()));
+        error_.note(
+            part.read_finite(from - before, to - from, out + (from - first) * part.columns()));
       }
       before += part.rows();
     }
   }
-  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  [[nodiscard]] const std::optional<Error>& error() const { return error_.first(); }
 
  private:
-  void note(const Status& status) {
-    if (status.ok()) return;
-    const std::lock_guard lock(mutex_);
-    if (!error_) error_ = status.error();
-  }
-
   std::vector<WeightRows> parts_;
-  std::mutex mutex_;
-  std::optional<Error> error_;
+  ErrorOfThreads error_;
 };
 
 }  // namespace
@@ -169,10 +179,41 @@ MlaWeights WeightLoader::mla(const std::string& prefix) {
 }
 
 FfnWeights WeightLoader::ffn(const std::string& prefix, int64_t width) {
-  const bool bias = config_.mlp_bias;
-  return {linear({{{prefix + ".gate_proj", width, bias}, {prefix + ".up_proj", width, bias}}},
-                 shape_.hidden),
-          linear({{{prefix + ".down_proj", shape_.hidden, bias}}}, width)};
+  return {gate_up(prefix, width),
+          linear({{{prefix + ".down_proj", shape_.hidden, config_.mlp_bias}}}, width)};
+}
+
+Linear WeightLoader::gate_up(const std::string& prefix, int64_t width) {
+  Linear out;
+  const auto gate = rows(prefix + ".gate_proj.weight", width, shape_.hidden);
+  const auto up = rows(prefix + ".up_proj.weight", width, shape_.hidden);
+  if (!gate || !up) return out;
+  const int64_t columns = shape_.hidden;
+  const int64_t total = (width + 15) / 16 * 32;
+  ErrorOfThreads error;
+  const auto read = [&](int64_t first, int64_t count, float* to) {
+    for (int64_t r = first; r < first + count; ++r, to += columns) {
+      const InterleavedRow row = interleaved_row(r);
+      if (row.index < width) {
+        error.note((row.is_up ? up : gate)->read_finite(row.index, 1, to));
+      } else {
+        std::fill_n(to, columns, 0.0F);
+      }
+    }
+  };
+  out.matrix = PackedMatrix::pack(format_.weights, isa_, total, columns, read, workers_);
+  if (error.first()) fail(*error.first());
+  if (!config_.mlp_bias) return out;
+  const auto of_gate = vector(prefix + ".gate_proj.bias", width);
+  const auto of_up = vector(prefix + ".up_proj.bias", width);
+  out.bias.resize(static_cast<size_t>(total));
+  for (int64_t r = 0; r < total; ++r) {
+    const InterleavedRow row = interleaved_row(r);
+    if (row.index >= width) continue;
+    out.bias[static_cast<size_t>(r)] =
+        (row.is_up ? of_up : of_gate)[static_cast<size_t>(row.index)];
+  }
+  return out;
 }
 
 MoeWeights WeightLoader::moe(const std::string& prefix) {

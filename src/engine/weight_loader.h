@@ -35,6 +35,7 @@ class WeightLoader {
   GqaWeights gqa(const std::string& prefix);
   MlaWeights mla(const std::string& prefix);
   FfnWeights ffn(const std::string& prefix, int64_t width);
+  Linear gate_up(const std::string& prefix, int64_t width);
   // DeepSeek's names ("gate", "experts.N", "shared_experts"), which Qwen3's mixtures share.
   MoeWeights moe(const std::string& prefix);
   // `layer` counts MTP modules as layers after the last.

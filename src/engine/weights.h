@@ -41,10 +41,13 @@ struct MlaWeights {
   Linear output;                   // hidden x heads v
 };
 
-// SwiGLU. Rows of gate_up: every gate, then every up.
+// SwiGLU. Rows of gate_up lie as Epilogue::kSiluMul takes them, zeros after the last gate and up.
 struct FfnWeights {
-  Linear gate_up;  // 2 ffn x hidden
+  Linear gate_up;  // 2 inner_width() x hidden
   Linear down;     // hidden x ffn
+
+  // Floats of a row between the two products: ffn in whole panels.
+  [[nodiscard]] int64_t inner_width() const { return gate_up.matrix.n() / 2; }
 };
 
 struct MoeWeights {

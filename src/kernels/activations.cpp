@@ -27,10 +27,8 @@ int64_t steps_of(WeightFormat weights, int64_t k) {
 
 }  // namespace
 
-// row(thread, i): where the k floats of row i are.
-template <class Row>
-void Activations::set_rows(int64_t m, int64_t k, WeightFormat weights, Isa isa, Workers& workers,
-                           Row row) {
+void Activations::set(const float* x, int64_t m, int64_t k, int64_t stride, WeightFormat weights,
+                      Isa isa, Workers& workers) {
   CHECK(m >= 0 && k > 0 && k <= PackedMatrix::kLargestK && isa <= best_isa());
   rows_ = m;
   k_ = k;
@@ -40,13 +38,13 @@ void Activations::set_rows(int64_t m, int64_t k, WeightFormat weights, Isa isa, 
   const int64_t blocks = (m + kBlockRows - 1) / kBlockRows;
   bytes_.reserve(static_cast<size_t>(blocks * steps_ * kBlockStepBytes));
   scales_.reserve(static_cast<size_t>(m) * sizeof(float));
-  const auto part = [&](int thread, const Range& range) {
-    for (int64_t i = range.begin; i < range.end; ++i) set_row(i, row(thread, i));
+  const auto part = [&](const Range& range) {
+    for (int64_t i = range.begin; i < range.end; ++i) set_row(i, x + i * stride);
   };
   if (m * k <= kAlone || workers.threads() == 1) {
-    part(0, Range{0, m});
+    part({0, m});
   } else {
-    workers.run([&](int thread) { part(thread, split(m, 1, thread, workers.threads())); });
+    workers.run([&](int thread) { part(split(m, 1, thread, workers.threads())); });
   }
 }
 
@@ -72,22 +70,6 @@ void Activations::set_row(int64_t row, const float* x) {
   for (int64_t step = (k_ + 63) / 64; step < steps_; ++step) {
     std::fill_n(to + step * kBlockStepBytes, kLineBytes, std::byte{});
   }
-}
-
-void Activations::set(const float* x, int64_t m, int64_t k, int64_t stride, WeightFormat weights,
-                      Isa isa, Workers& workers) {
-  set_rows(m, k, weights, isa, workers, [&](int, int64_t i) { return x + i * stride; });
-}
-
-void Activations::silu_mul_set(const float* gate_up, int64_t m, int64_t k, int64_t stride,
-                               WeightFormat weights, Isa isa, Workers& workers) {
-  const RowKernels& kernels = row_kernels(isa);
-  set_rows(m, k, weights, isa, workers, [&](int thread, int64_t i) {
-    const size_t size = static_cast<size_t>(k + 16) * sizeof(float);
-    auto* product = reinterpret_cast<float*>(workers.scratch(thread, size));
-    kernels.silu_mul(gate_up + i * stride, gate_up + i * stride + k, k, product);
-    return static_cast<const float*>(product);
-  });
 }
 
 }  // namespace weft

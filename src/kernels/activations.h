@@ -24,11 +24,6 @@ class Activations {
   void set(const float* x, int64_t m, int64_t k, int64_t stride, WeightFormat weights, Isa isa,
            Workers& workers);
 
-  // The same of silu(gate) * up, where a row of gate_up holds k floats of gate and then k of up:
-  // what a matrix made of both gives. silu(x) = x / (1 + exp(-x)), within 1e-6 relative.
-  void silu_mul_set(const float* gate_up, int64_t m, int64_t k, int64_t stride,
-                    WeightFormat weights, Isa isa, Workers& workers);
-
   [[nodiscard]] int64_t rows() const { return rows_; }
   [[nodiscard]] int64_t k() const { return k_; }
   [[nodiscard]] WeightFormat weights() const { return weights_; }
@@ -45,8 +40,6 @@ class Activations {
   }
 
  private:
-  template <class Row>
-  void set_rows(int64_t m, int64_t k, WeightFormat weights, Isa isa, Workers& workers, Row row);
   void set_row(int64_t row, const float* x);
 
   int64_t rows_ = 0;

@@ -4,8 +4,25 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
+#include <vector>
 
 namespace weft {
+
+// A vector that begins with a cache line.
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+  LineAllocator() = default;
+  template <class Other>
+  explicit LineAllocator(const LineAllocator<Other>&) {}
+  T* allocate(size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kLine)); }
+  void deallocate(T* data, size_t) { ::operator delete(data, kLine); }
+  bool operator==(const LineAllocator&) const = default;
+};
+template <class T>
+using AlignedVector = std::vector<T, LineAllocator<T>>;
 
 namespace detail {
 struct Unmap {

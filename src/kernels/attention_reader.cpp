@@ -11,8 +11,10 @@ namespace weft::kernels {
 TileReader::TileReader(const KvLayout& layout, const AttentionKernels& kernels)
     : layout_(layout),
       kernels_(kernels),
-      keys_(layout.format == KvFormat::kInt8 ? kTileKeys * layout.padded_keys() : 0),
-      values_(kTileKeys * layout.padded_values() * (layout.format == KvFormat::kF32 ? 4 : 2)),
+      keys_(static_cast<size_t>(layout.format == KvFormat::kInt8 ? kTileKeys * layout.padded_keys()
+                                                                 : 0)),
+      values_(static_cast<size_t>(kTileKeys * layout.padded_values() *
+                                  (layout.format == KvFormat::kF32 ? 4 : 2))),
       key_scales_(kTileKeys),
       value_scales_(kTileKeys) {}
 
@@ -27,10 +29,27 @@ const std::byte* TileReader::block_of(int64_t token) const {
   return blocks_.at(sequence_.table[static_cast<size_t>(token / layout_.block_tokens)]);
 }
 
+// What the same group of the next tile will read, on its way into the second cache while this one
+// is unpacked.
+void TileReader::fetch_next(int64_t token) const {
+  const int64_t next = token + kTileKeys;
+  if (next >= tokens_) return;
+  const int64_t in_block = next % layout_.block_tokens;
+  const std::byte* block = block_of(next);
+  const std::byte* keys = block + layout_.key_group_at(head_, in_block / kGroupKeys);
+  const int64_t key_bytes = layout_.key_group_bytes();
+  for (int64_t at = 0; at < key_bytes; at += 64) __builtin_prefetch(keys + at, 0, 2);
+  if (layout_.latent) return;
+  const std::byte* values = block + layout_.values_at(head_, in_block / kGroupKeys * kGroupKeys);
+  const int64_t bytes = kGroupKeys * layout_.padded_values();
+  for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(values + at, 0, 2);
+}
+
 const void* TileReader::keys_of_group(int64_t token, int64_t slot) {
   const int64_t group = token % layout_.block_tokens / kGroupKeys;
   const std::byte* from = block_of(token) + layout_.key_group_at(head_, group);
   if (layout_.format != KvFormat::kInt8) return from;
+  fetch_next(token);
   uint16_t* to = keys_.data() + slot * kGroupKeys * layout_.padded_keys();
   const int64_t whole = kGroupKeys * layout_.rope_offset();  // elements of INT8
   kernels_.unpack(reinterpret_cast<const int8_t*>(from), whole, to);
@@ -93,8 +112,10 @@ const void* TileReader::values_of_step(const KeyTile& tile, int64_t step) {
     }
     return copy;
   }
+  // Of a step that is not full yet, the rest is zeros (kv_layout.h).
   const bool in_one_block = layout_.block_tokens % kStepKeys == 0;
-  if (layout_.format != KvFormat::kInt8 && tokens == kStepKeys && in_one_block) {
+  const bool as_it_lies = is_float ? tokens == kStepKeys : layout_.format == KvFormat::kBf16;
+  if (as_it_lies && in_one_block) {
     return block_of(first) + layout_.values_at(head_, first % layout_.block_tokens);
   }
   if (tokens < kStepKeys) std::memset(copy, 0, static_cast<size_t>(bytes));

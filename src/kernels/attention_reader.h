@@ -4,27 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "kernels/aligned_bytes.h"
 #include "kernels/attention_tile.h"
 #include "kernels/kv_layout.h"
 
 namespace weft::kernels {
-
-// Floats or bytes at an address that is a multiple of 64; zero at first.
-template <class T>
-class AlignedArray {
- public:
-  AlignedArray() = default;
-  explicit AlignedArray(int64_t count) : memory_(static_cast<size_t>(count) + 64 / sizeof(T)) {}
-  [[nodiscard]] T* data() {
-    const auto address = reinterpret_cast<uintptr_t>(memory_.data());
-    return memory_.data() + ((64 - address % 64) % 64) / sizeof(T);
-  }
-
- private:
-  std::vector<T> memory_;
-};
 
 class TileReader {
  public:
@@ -42,6 +27,7 @@ class TileReader {
   [[nodiscard]] const std::byte* block_of(int64_t token) const;
   [[nodiscard]] const void* keys_of_group(int64_t token, int64_t slot);
   [[nodiscard]] const void* values_of_step(const KeyTile& tile, int64_t step);
+  void fetch_next(int64_t token) const;
   void copy_values(int64_t first, int64_t count, int64_t pair, std::byte* to);
   void values_of_float_keys(const KeyTile& tile, int64_t step, int64_t tokens, float* to) const;
   void copy_scales(int64_t first, int64_t count);
@@ -51,11 +37,11 @@ class TileReader {
   KvBlocks blocks_;
   AttentionSequence sequence_;
   int64_t head_ = 0;
-  int64_t tokens_ = 0;                // of the sequence, those of this step included
-  AlignedArray<uint16_t> keys_;       // [128][padded keys], where keys are copied
-  AlignedArray<std::byte> values_;    // [128][padded values] BF16 or float
-  AlignedArray<float> key_scales_;    // [128]
-  AlignedArray<float> value_scales_;  // [128]
+  int64_t tokens_ = 0;                 // of the sequence, those of this step included
+  AlignedVector<uint16_t> keys_;       // [128][padded keys], where keys are copied
+  AlignedVector<std::byte> values_;    // [128][padded values] BF16 or float
+  AlignedVector<float> key_scales_;    // [128]
+  AlignedVector<float> value_scales_;  // [128]
 };
 
 }  // namespace weft::kernels

@@ -33,8 +33,9 @@ class AttentionCase {
       rows_ += length;
       blocks_ += layout.blocks_of(length);
     }
-    memory_ = kernels::AlignedArray<std::byte>(blocks_ * layout.block_bytes());
-    std::memset(memory_.data(), 0xff, static_cast<size_t>(blocks_ * layout.block_bytes()));
+    memory_ = AlignedVector<std::byte>(static_cast<size_t>(blocks_ * layout.block_bytes()));
+    std::memset(memory_.data(), 0xff,
+                static_cast<size_t>(static_cast<size_t>(blocks_ * layout.block_bytes())));
     std::vector<uint32_t> order(static_cast<size_t>(blocks_));
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint32_t>(i);
     for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
@@ -125,7 +126,7 @@ class AttentionCase {
   std::vector<int64_t> first_rows_;
   int64_t rows_ = 0;
   int64_t blocks_ = 0;
-  kernels::AlignedArray<std::byte> memory_;
+  AlignedVector<std::byte> memory_;
   std::vector<std::vector<uint32_t>> tables_;
   std::vector<float> keys_, values_, q_, q_rope_;
 };

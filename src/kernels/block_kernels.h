@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/isa.h"
+#include "kernels/product_output.h"
 
 namespace weft {
 
@@ -43,7 +44,21 @@ struct BlockKernels {
   bool unsigned_x;
 };
 
-// Work on one row; the same bits from every table.
+// Sums of a panel on their way to y: value = sum * (row scale * column scale) + bias.
+struct StoreJob {
+  const std::byte* sums;  // [rows][32] of int32, or of float without scales
+  int64_t rows;
+  const float* row_scales;      // null for float
+  const float* column_scales;   // 32
+  const float* bias;            // `columns` of them, or null
+  const int32_t* sources;       // row i has row scale sources[i]; null: i
+  const int32_t* destinations;  // and goes to row destinations[i] of y; null: i
+  int64_t columns;              // of the panel, 1 to 32; 32 with kSiluMul
+  float* y;                     // its first column
+  int64_t stride;
+};
+
+// Work on one row or panel; the same bits from every table.
 struct RowKernels {
   // The bits of the largest magnitude; those of a NaN if there is one.
   float (*largest)(const float* x, int64_t k);
@@ -51,16 +66,11 @@ struct RowKernels {
   void (*to_int8)(const float* x, int64_t k, float factor, uint8_t flip, std::byte* out,
                   int64_t step_bytes);
   void (*to_bf16)(const float* x, int64_t k, std::byte* out, int64_t step_bytes);
-  // out = silu(gate) * up. May write up to 15 floats past out[k].
-  void (*silu_mul)(const float* gate, const float* up, int64_t k, float* out);
   // Codes 0 to 15 (value + 8) of each weight, and the scale 1 to 15 of each group of 32, for a
   // column's step of `step`. x has whole groups.
   void (*to_int4)(const float* x, int64_t groups, float step, uint8_t* codes, uint8_t* scales);
-  // y = (or +=) sums * (row_scale * column_scales), `columns` of 32.
-  void (*store_scaled)(const std::byte* sums, float row_scale, const float* column_scales,
-                       int64_t columns, bool accumulate, float* y);
-  // y = (or +=) sums.
-  void (*store)(const std::byte* sums, int64_t columns, bool accumulate, float* y);
+  // By Epilogue.
+  void (*store[3])(const StoreJob& job);
 };
 
 // Requires isa <= best_isa().

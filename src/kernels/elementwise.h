@@ -28,47 +28,22 @@ struct Elementwise {
   void (*rotate_pairs)(float* x, int64_t stride, int64_t rows, int64_t heads, int64_t head_stride,
                        int64_t dims, const float* const* angles);
 
-  // out = gate / (1 + exp(-gate)) * up, for each row of `width`.
-  void (*silu_mul)(const float* gate, const float* up, int64_t stride, int64_t rows, int64_t width,
-                   float* out, int64_t out_stride);
-
   void (*add)(float* x, const float* y, int64_t n);                      // x += y
   void (*add_scaled)(float* x, const float* y, float scale, int64_t n);  // x += scale * y
-  void (*exp)(const float* x, int64_t n, float* out);
-  void (*sigmoid)(float* x, int64_t n);      // 1 / (1 + exp(-x))
-  void (*softmax)(float* x, int64_t n);      // n > 0; all of it -inf: not a number
-  void (*log_softmax)(float* x, int64_t n);  // n > 0
+  void (*sigmoid)(float* x, int64_t n);                                  // 1 / (1 + exp(-x))
+  void (*softmax)(float* x, int64_t n);  // n > 0; all of it -inf: not a number
   // The first index of the largest value; values that are not numbers are passed over, and 0 is the
   // answer when nothing is larger than -inf. n > 0.
   int64_t (*argmax)(const float* x, int64_t n);
 
   void (*to_bf16)(const float* x, int64_t n, uint16_t* out);  // to nearest, ties to even
-  void (*from_bf16)(const uint16_t* x, int64_t n, float* out);
-  void (*from_int8)(const int8_t* x, float scale, int64_t n, float* out);  // out = scale * x
 };
 
 // The table for `isa`, which this machine must have.
 const Elementwise& elementwise(Isa isa);
 
-// Rows of a table of embeddings: out[r] = table[tokens[r]], `width` floats each. Exactly one of the
-// tables is there; INT8 has one scale for each row of the table. Requires tokens within the table.
-struct EmbeddingTable {
-  int64_t tokens = 0;
-  int64_t width = 0;
-  const float* f32 = nullptr;
-  const uint16_t* bf16 = nullptr;
-  const int8_t* int8 = nullptr;
-  const float* int8_scales = nullptr;
-};
-void embed(const Elementwise& kernels, const EmbeddingTable& table, std::span<const int32_t> tokens,
-           float* out, int64_t out_stride);
-
 // rms_norm of each of the `heads` heads of a row by the same weights [head_dim], in place.
 void rms_norm_heads(const Elementwise& kernels, float* x, int64_t stride, int64_t rows,
                     int64_t heads, int64_t head_dim, const float* weight, float eps);
-
-// x[r] += bias, for each row of `width`.
-void add_bias(const Elementwise& kernels, float* x, int64_t stride, int64_t rows, int64_t width,
-              const float* bias);
 
 }  // namespace weft

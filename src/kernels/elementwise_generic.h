@@ -90,14 +90,6 @@ struct ElementwiseOf {
     }
   }
 
-  static void silu_mul(const float* gate, const float* up, int64_t stride, int64_t rows,
-                       int64_t width, float* out, int64_t out_stride) {
-    const auto function = [](F a, F b) { return V::mul(V::mul(a, sigmoid_of<V>(a)), b); };
-    for (int64_t row = 0; row < rows; ++row) {
-      map<V>(gate + row * stride, up + row * stride, width, out + row * out_stride, function);
-    }
-  }
-
   static void add(float* x, const float* y, int64_t n) {
     map<V>(x, y, n, x, [](F a, F b) { return V::add(a, b); });
   }
@@ -105,10 +97,6 @@ struct ElementwiseOf {
   static void add_scaled(float* x, const float* y, float scale, int64_t n) {
     const F by = V::set(scale);
     map<V>(x, y, n, x, [by](F a, F b) { return V::add(a, V::mul(by, b)); });
-  }
-
-  static void exp(const float* x, int64_t n, float* out) {
-    map<V>(x, x, n, out, [](F a, F) { return exp_of<V>(a); });
   }
 
   static void sigmoid(float* x, int64_t n) {
@@ -133,7 +121,7 @@ struct ElementwiseOf {
       const int64_t left = n - i < kLanes ? n - i : kLanes;
       F value = exp_of<V>(V::sub(V::load_first(x + i, left), by));
       value = V::first(value, left, V::set(0.0F));
-      if (out != nullptr) V::store_first(out + i, value, left);
+      V::store_first(out + i, value, left);
       sum = V::add(sum, value);
     }
     return V::sum(sum);
@@ -142,13 +130,6 @@ struct ElementwiseOf {
   static void softmax(float* x, int64_t n) {
     const F factor = V::set(1.0F / exponentials(x, n, largest(x, n), x));
     map<V>(x, x, n, x, [factor](F a, F) { return V::mul(a, factor); });
-  }
-
-  static void log_softmax(float* x, int64_t n) {
-    const float top = largest(x, n);
-    const F log_sum = V::set(__builtin_logf(exponentials(x, n, top, nullptr)));
-    const F by = V::set(top);
-    map<V>(x, x, n, x, [by, log_sum](F a, F) { return V::sub(V::sub(a, by), log_sum); });
   }
 
   static int64_t argmax(const float* x, int64_t n) {
@@ -168,28 +149,9 @@ struct ElementwiseOf {
     for (int64_t j = 0; i < n; ++i, ++j) out[i] = last[j];
   }
 
-  static void from_bf16(const uint16_t* x, int64_t n, float* out) {
-    int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes) V::store(out + i, V::load_bf16(x + i));
-    if (i == n) return;
-    uint16_t last[kLanes] = {};
-    for (int64_t j = i; j < n; ++j) last[j - i] = x[j];
-    V::store_first(out + i, V::load_bf16(last), n - i);
-  }
-
-  static void from_int8(const int8_t* x, float scale, int64_t n, float* out) {
-    const F by = V::set(scale);
-    int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes) V::store(out + i, V::mul(V::load_int8(x + i), by));
-    if (i == n) return;
-    int8_t last[kLanes] = {};
-    for (int64_t j = i; j < n; ++j) last[j - i] = x[j];
-    V::store_first(out + i, V::mul(V::load_int8(last), by), n - i);
-  }
-
   static Elementwise table() {
-    return {rms_norm, rotate_halves, rotate_pairs, silu_mul, add,     add_scaled, exp,
-            sigmoid,  softmax,       log_softmax,  argmax,   to_bf16, from_bf16,  from_int8};
+    return {rms_norm, rotate_halves, rotate_pairs, add,    add_scaled,
+            sigmoid,  softmax,       argmax,       to_bf16};
   }
 };
 

@@ -112,7 +112,8 @@ struct KvRows {
 
 // Writes the new tokens of all sequences at positions context, context + 1, … A position may be
 // written again (a draft that was refused). Two sequences must not write to one block. A row with
-// an infinity or NaN stays one without hurting its neighbours.
+// an infinity or NaN stays one without hurting its neighbours. A token that begins a step of BF16
+// values clears the step first: what lay there of another sequence might not be finite.
 void write_kv(const KvLayout& layout, KvBlocks blocks, std::span<const AttentionSequence> sequences,
               const KvRows& rows, const Elementwise& kernels, Workers& workers);
 

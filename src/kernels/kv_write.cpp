@@ -137,6 +137,8 @@ class TokenWriter {
     const int64_t in_step = token % layout_.value_step();
     std::byte* step = block + layout_.values_at(head, token - in_step);
     if (layout_.format == KvFormat::kBf16) {
+      if (in_step == 0)
+        std::memset(step, 0, static_cast<size_t>(layout_.value_step() * padded * 2));
       kernels_.to_bf16(row, n, halves_);
       std::fill(halves_ + n, halves_ + padded, uint16_t{0});
       scatter_value(halves_, padded, in_step, reinterpret_cast<uint16_t*>(step));

@@ -16,12 +16,16 @@ constexpr int64_t kColumns = PackedMatrix::kPanelColumns;
 constexpr int64_t kStepsPerPart = 8;             // 16 KiB of a panel, and as much of x
 constexpr int64_t kLargestX = int64_t{1} << 20;  // bytes of x that a piece reads again and again
 constexpr int64_t kMostRows = 512;
-constexpr int64_t kPrefetchAhead = 8192;  // bytes of a panel
+constexpr int64_t kRowsToShare = 128;     // a thread's, worth reading all weights for
+constexpr int64_t kPrefetchAhead = 2048;  // bytes of a panel
 
 // Rows of a piece: so many that weights are seldom read again, so few that x stays in the second
 // cache and there is work for every thread. The sums do not depend on it.
 int64_t rows_per_piece(int64_t rows, int64_t steps, int64_t panels, int threads) {
   int64_t most = std::min(kLargestX / (steps * kLineBytes), kMostRows) / kJobRows * kJobRows;
+  // Of many rows each thread takes its own, whose y it will most likely read again.
+  const int64_t of_thread = (rows + threads * kJobRows - 1) / (threads * kJobRows) * kJobRows;
+  if (rows >= kRowsToShare * threads) most = std::min(most, of_thread);
   most = std::max(most, kJobRows);
   while (most > kJobRows && (rows + most - 1) / most * panels < 4 * threads) {
     most = std::max(kJobRows, most / 2 / kJobRows * kJobRows);
@@ -29,17 +33,24 @@ int64_t rows_per_piece(int64_t rows, int64_t steps, int64_t panels, int threads)
   return most;
 }
 
+bool is_integer(const PackedMatrix& w) {
+  return w.format() == WeightFormat::kInt8 || w.format() == WeightFormat::kInt4;
+}
+
+bool fits(const PackedMatrix& w, const Activations& x, const ProductOutput& out) {
+  return w.k() == x.k() && w.format() == x.weights() &&
+         (out.epilogue != Epilogue::kSiluMul || w.n() % kColumns == 0);
+}
+
 // What one thread needs to compute pieces.
 class PieceWorker {
  public:
-  PieceWorker(const Activations& x, int64_t piece_rows, float* y, int64_t stride, bool accumulate,
-              Workers& workers, int thread)
+  PieceWorker(const Activations& x, int64_t piece_rows, const ProductOutput& out, Workers& workers,
+              int thread)
       : x_(x),
         kernels_(block_kernels(x.isa())),
-        row_kernels_(row_kernels(x.isa())),
-        y_(y),
-        stride_(stride),
-        accumulate_(accumulate) {
+        store_(row_kernels(x.isa()).store[static_cast<size_t>(out.epilogue)]),
+        out_(out) {
     const int64_t sums = piece_rows * kColumns * 4;
     const int64_t weights = kStepsPerPart * kPanelStepBytes;
     const int64_t gathered = piece_rows * x.steps() * kLineBytes;
@@ -57,7 +68,10 @@ class PieceWorker {
   void multiply(const PackedMatrix& w, int64_t panel, int64_t first, int64_t rows) {
     blocks_ = x_.block(first / Activations::kBlockRows);
     sum(w, panel, rows);
-    for (int64_t i = 0; i < rows; ++i) store(w, panel, i, first + i, first + i);
+    StoreJob job = store_job(w, panel, rows);
+    if (job.row_scales != nullptr) job.row_scales += first;
+    job.y += first * out_.stride;
+    store_(job);
   }
 
   // Rows [first, first + rows) of an expert's list.
@@ -66,10 +80,10 @@ class PieceWorker {
     gather(sources.first(static_cast<size_t>(rows)));
     blocks_ = gathered_;
     sum(*expert.w, panel, rows);
-    for (int64_t i = 0; i < rows; ++i) {
-      const auto at = static_cast<size_t>(first + i);
-      store(*expert.w, panel, i, expert.sources[at], expert.destinations[at]);
-    }
+    StoreJob job = store_job(*expert.w, panel, rows);
+    job.sources = sources.data();
+    job.destinations = expert.destinations.data() + first;
+    store_(job);
   }
 
  private:
@@ -77,25 +91,26 @@ class PieceWorker {
   void sum(const PackedMatrix& w, int64_t panel, int64_t rows);
   void run(WeightFormat format, const BlockJob& job) const;
 
-  void store(const PackedMatrix& w, int64_t panel, int64_t row, int64_t source,
-             int64_t destination) const {
-    const int64_t columns = std::min(kColumns, w.n() - panel * kColumns);
-    const std::byte* sums = sums_ + row * kColumns * 4;
-    float* y = y_ + destination * stride_ + panel * kColumns;
-    if (w.format() == WeightFormat::kF32 || w.format() == WeightFormat::kBf16) {
-      row_kernels_.store(sums, columns, accumulate_, y);
-    } else {
-      row_kernels_.store_scaled(sums, x_.scales()[source], w.scales(panel), columns, accumulate_,
-                                y);
+  // All rows of y; the caller says which.
+  [[nodiscard]] StoreJob store_job(const PackedMatrix& w, int64_t panel, int64_t rows) const {
+    StoreJob job = {};
+    job.sums = sums_;
+    job.rows = rows;
+    if (is_integer(w)) {
+      job.row_scales = x_.scales();
+      job.column_scales = w.scales(panel);
     }
+    if (out_.bias != nullptr) job.bias = out_.bias + panel * kColumns;
+    job.columns = std::min(kColumns, w.n() - panel * kColumns);
+    job.y = out_.y + panel * (out_.epilogue == Epilogue::kSiluMul ? kColumns / 2 : kColumns);
+    job.stride = out_.stride;
+    return job;
   }
 
   const Activations& x_;
   const BlockKernels& kernels_;
-  const RowKernels& row_kernels_;
-  float* y_;
-  int64_t stride_;
-  bool accumulate_;
+  void (*store_)(const StoreJob&);
+  const ProductOutput& out_;
   std::byte* sums_ = nullptr;      // [rows of a piece][32]
   std::byte* weights_ = nullptr;   // INT4 of a part of the panel as INT8
   std::byte* gathered_ = nullptr;  // an expert's rows in blocks
@@ -136,7 +151,6 @@ void PieceWorker::run(WeightFormat format, const BlockJob& job) const {
 void PieceWorker::sum(const PackedMatrix& w, int64_t panel, int64_t rows) {
   const bool once = rows <= kJobRows;
   const bool unpack = !once && w.format() == WeightFormat::kInt4;
-  const bool integer = w.format() == WeightFormat::kInt8 || w.format() == WeightFormat::kInt4;
   const int64_t block_bytes = x_.steps() * kBlockStepBytes;
   const int64_t step_bytes =
       w.format() == WeightFormat::kInt4 ? kInt4ChunkBytes / 2 : kPanelStepBytes;
@@ -144,7 +158,7 @@ void PieceWorker::sum(const PackedMatrix& w, int64_t panel, int64_t rows) {
   for (int64_t step = 0; step < x_.steps(); step += part) {
     BlockJob job = {};
     job.steps = std::min(part, x_.steps() - step);
-    job.start = integer ? w.offsets(panel) : nullptr;
+    job.start = is_integer(w) ? w.offsets(panel) : nullptr;
     job.resume = step > 0;
     job.panel = w.panel(panel) + step * step_bytes;
     if (unpack) {
@@ -170,15 +184,14 @@ void PieceWorker::sum(const PackedMatrix& w, int64_t panel, int64_t rows) {
 
 }  // namespace
 
-void multiply(const PackedMatrix& w, const Activations& x, float* y, int64_t stride,
-              bool accumulate, Workers& workers) {
-  CHECK(w.k() == x.k() && w.format() == x.weights());
+void multiply(const PackedMatrix& w, const Activations& x, const ProductOutput& out,
+              Workers& workers) {
+  CHECK(fits(w, x, out));
   if (x.rows() == 0) return;
   const int64_t piece_rows = rows_per_piece(x.rows(), x.steps(), w.panels(), workers.threads());
   workers.queue().reset((x.rows() + piece_rows - 1) / piece_rows * w.panels());
   workers.run([&](int thread) {
-    PieceWorker worker(x, std::min(piece_rows, x.rows() + kJobRows), y, stride, accumulate, workers,
-                       thread);
+    PieceWorker worker(x, std::min(piece_rows, x.rows() + kJobRows), out, workers, thread);
     for (int64_t piece = 0; (piece = workers.queue().take(thread)) >= 0;) {
       const int64_t first = piece / w.panels() * piece_rows;
       worker.multiply(w, piece % w.panels(), first, std::min(piece_rows, x.rows() - first));
@@ -186,12 +199,13 @@ void multiply(const PackedMatrix& w, const Activations& x, float* y, int64_t str
   });
 }
 
-void multiply_experts(std::span<ExpertRows> experts, const Activations& x, float* y, int64_t stride,
-                      bool accumulate, Workers& workers) {
+void multiply_experts(std::span<ExpertRows> experts, const Activations& x, const ProductOutput& out,
+                      Workers& workers) {
+  CHECK(out.bias == nullptr);
   int64_t panels = 0;
   size_t most_rows = 0;
   for (const ExpertRows& expert : experts) {
-    CHECK(expert.w != nullptr && expert.w->k() == x.k() && expert.w->format() == x.weights());
+    CHECK(expert.w != nullptr && fits(*expert.w, x, out));
     CHECK(expert.sources.size() == expert.destinations.size());
     if (!expert.sources.empty()) panels += expert.w->panels();
     most_rows = std::max(most_rows, expert.sources.size());
@@ -207,7 +221,7 @@ void multiply_experts(std::span<ExpertRows> experts, const Activations& x, float
   }
   workers.queue().reset(pieces);
   workers.run([&](int thread) {
-    PieceWorker worker(x, piece_rows, y, stride, accumulate, workers, thread);
+    PieceWorker worker(x, piece_rows, out, workers, thread);
     for (int64_t piece = 0; (piece = workers.queue().take(thread)) >= 0;) {
       // The last expert that begins at or before the piece: those without rows come before it.
       const auto after = std::partition_point(

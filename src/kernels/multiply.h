@@ -6,6 +6,7 @@
 
 #include "kernels/activations.h"
 #include "kernels/packed_matrix.h"
+#include "kernels/product_output.h"
 #include "kernels/workers.h"
 
 namespace weft {
@@ -17,11 +18,10 @@ namespace weft {
 //
 // Bounds. Few rows: reading the weights once. Many rows: the instruction set's products per cycle.
 
-// y[i][0 .. n) = (or += with `accumulate`) row i of x times w, for each row of x; rows of y are
-// `stride` floats apart; fastest where y and stride are multiples of 64 bytes. Requires that x was
-// set for w's format, with the same k.
-void multiply(const PackedMatrix& w, const Activations& x, float* y, int64_t stride,
-              bool accumulate, Workers& workers);
+// Row i of y = row i of x times w, for each row of x; n columns, n / 2 with kSiluMul. Requires that
+// x was set for w's format, with the same k.
+void multiply(const PackedMatrix& w, const Activations& x, const ProductOutput& out,
+              Workers& workers);
 
 // One expert and its rows: row destinations[i] of y = row sources[i] of x times w.
 struct ExpertRows {
@@ -33,8 +33,8 @@ struct ExpertRows {
 };
 
 // All experts in one go, their pieces spread over the threads. All matrices have the format of x
-// and its k; experts without rows cost nothing.
-void multiply_experts(std::span<ExpertRows> experts, const Activations& x, float* y, int64_t stride,
-                      bool accumulate, Workers& workers);
+// and its k; experts without rows cost nothing. Experts have no biases.
+void multiply_experts(std::span<ExpertRows> experts, const Activations& x, const ProductOutput& out,
+                      Workers& workers);
 
 }  // namespace weft

@@ -42,7 +42,8 @@ std::vector<float> product(const std::vector<float>& x, const PackedMatrix& w, I
   activations.set(x.data(), m, w.k(), w.k(), w.format(), isa, workers);
   const int64_t stride = w.n() + 3;
   std::vector<float> wide(static_cast<size_t>(m * stride), before);
-  multiply(w, activations, wide.data(), stride, accumulate, workers);
+  multiply(w, activations, {wide.data(), stride, accumulate ? Epilogue::kAdd : Epilogue::kSet},
+           workers);
   std::vector<float> y;
   for (int64_t i = 0; i < m; ++i) {
     const float* row = wide.data() + i * stride;
@@ -194,7 +195,7 @@ TEST(Multiply, ExpertsGiveTheBitsOfOneProductEach) {
       Activations activations;
       activations.set(x.data(), m, k, k, format, isa, workers);
       std::vector<float> y(static_cast<size_t>(next * n));
-      multiply_experts(experts, activations, y.data(), n, false, workers);
+      multiply_experts(experts, activations, {.y = y.data(), .stride = n}, workers);
       for (size_t e = 0; e < matrices.size(); ++e) {
         const std::vector<float> all = product(x, matrices[e], isa, m, workers);
         for (size_t i = 0; i < sources[e].size(); ++i) {
@@ -229,28 +230,55 @@ TEST(Multiply, QuantisationErrorsAreWithinTheirBounds) {
   }
 }
 
-RC_GTEST_PROP(Activations, SiluMulIsTheSameAsOfItsProduct, ()) {
-  const int64_t k = *rc::gen::inRange<int64_t>(1, 300), m = *rc::gen::inRange<int64_t>(1, 6);
+// SwiGLU's inner layer and a bias, stored with the product, against the product stored plainly.
+RC_GTEST_PROP(Multiply, SiluMulAndBiasAreThoseOfThePlainProduct, ()) {
+  const int64_t width = 16 * *rc::gen::inRange<int64_t>(1, 6), n = 2 * width;
+  const int64_t k = *rc::gen::inRange<int64_t>(1, 200), m = *rc::gen::inRange<int64_t>(1, 40);
+  const WeightFormat format =
+      *rc::gen::elementOf(std::vector(std::begin(kFormats), std::end(kFormats)));
   Random random(*rc::gen::arbitrary<uint64_t>());
-  std::vector<float> gate_up = normal_values(m * 2 * k, random);
-  for (float& value : gate_up) value *= static_cast<float>(1 + random.below(30));
-  std::vector<float> identity(static_cast<size_t>(k * k), 0.0F), expected;
-  for (int64_t i = 0; i < k; ++i) identity[static_cast<size_t>(i * k + i)] = 1;
-  for (int64_t i = 0; i < m; ++i) {
-    const std::span<const float> all(gate_up);
-    const auto row = reference::silu_mul(
-        all.subspan(static_cast<size_t>(i * 2 * k), static_cast<size_t>(2 * k)));
-    expected.insert(expected.end(), row.begin(), row.end());
-  }
+  const std::vector<float> x = normal_values(m * k, random), w = normal_values(n * k, random);
+  const std::vector<float> bias = normal_values(n, random);
   Workers workers(2, false);
   for (Isa isa : available_isas()) {
-    const PackedMatrix unit = pack(WeightFormat::kF32, isa, k, k, identity, workers);
+    const PackedMatrix packed = pack(format, isa, n, k, w, workers);
+    const std::vector<float> plain = product(x, packed, isa, m, workers);
     Activations activations;
-    activations.silu_mul_set(gate_up.data(), m, k, 2 * k, WeightFormat::kF32, isa, workers);
-    std::vector<float> y(static_cast<size_t>(m * k));
-    multiply(unit, activations, y.data(), k, false, workers);
+    activations.set(x.data(), m, k, k, format, isa, workers);
+    std::vector<float> y(static_cast<size_t>(m * width));
+    multiply(packed, activations, {y.data(), width, Epilogue::kSiluMul, bias.data()}, workers);
+    for (int64_t i = 0; i < m; ++i) {
+      std::vector<float> gate_up(static_cast<size_t>(n));
+      for (int64_t r = 0; r < n; ++r) {
+        const InterleavedRow row = interleaved_row(r);
+        gate_up[static_cast<size_t>((row.is_up ? width : 0) + row.index)] =
+            plain[static_cast<size_t>(i * n + r)] + bias[static_cast<size_t>(r)];
+      }
+      const std::vector<float> expected = reference::silu_mul(gate_up);
+      for (int64_t j = 0; j < width; ++j) {
+        const float got = y[static_cast<size_t>(i * width + j)];
+        const float want = expected[static_cast<size_t>(j)];
+        RC_ASSERT(std::abs(got - want) <= 1e-6F * std::abs(want) + 1e-30F);
+      }
+    }
+  }
+}
+
+TEST(Multiply, BiasIsAddedToEveryColumnOfAnyNumber) {
+  Random random(9);
+  Workers workers(2, false);
+  const int64_t m = 3, k = 40;
+  for (int64_t n : {1, 15, 16, 17, 33, 64}) {
+    const std::vector<float> x = normal_values(m * k, random), w = normal_values(n * k, random);
+    const std::vector<float> bias = normal_values(n, random);
+    const PackedMatrix packed = pack(WeightFormat::kInt8, best_isa(), n, k, w, workers);
+    const std::vector<float> plain = product(x, packed, best_isa(), m, workers);
+    Activations activations;
+    activations.set(x.data(), m, k, k, WeightFormat::kInt8, best_isa(), workers);
+    std::vector<float> y(static_cast<size_t>(m * n), 0.5F);
+    multiply(packed, activations, {y.data(), n, Epilogue::kAdd, bias.data()}, workers);
     for (size_t i = 0; i < y.size(); ++i) {
-      RC_ASSERT(std::abs(y[i] - expected[i]) <= 1e-6F * std::abs(expected[i]) + 1e-30F);
+      EXPECT_EQ(y[i], 0.5F + (plain[i] + bias[i % static_cast<size_t>(n)]));
     }
   }
 }

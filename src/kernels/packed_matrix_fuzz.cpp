@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (Isa isa : available_isas()) {
     Activations x;
     x.set(row.data(), 1, matrix.k(), matrix.k(), matrix.format(), isa, workers);
-    multiply(matrix, x, y.data(), matrix.n(), false, workers);
+    multiply(matrix, x, {.y = y.data(), .stride = matrix.n()}, workers);
   }
   matrix.read_row(matrix.n() - 1, row.data());
   return 0;

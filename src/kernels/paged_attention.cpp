@@ -86,11 +86,11 @@ class PagedAttention::Impl {
   struct Bench {
     Bench(const KvLayout& layout, const AttentionKernels& kernels);
     TileReader reader;
-    AlignedArray<float> q;        // [64][padded keys], float or BF16
-    AlignedArray<float> scores;   // [64][128]
-    AlignedArray<float> weights;  // [64][128], float or BF16
-    AlignedArray<float> segment;  // states of 64 rows
-    AlignedArray<float> total;
+    AlignedVector<float> q;        // [64][padded keys], float or BF16
+    AlignedVector<float> scores;   // [64][128]
+    AlignedVector<float> weights;  // [64][128], float or BF16
+    AlignedVector<float> segment;  // states of 64 rows
+    AlignedVector<float> total;
     std::vector<int64_t> limits = std::vector<int64_t>(kTileRows);
   };
 
@@ -111,7 +111,7 @@ class PagedAttention::Impl {
   std::vector<std::unique_ptr<Bench>> benches_;  // by thread
   std::vector<Piece> pieces_;                    // whole contexts
   std::vector<Piece> parts_;                     // of pieces_, by segments, where they are split
-  AlignedArray<float> partials_;
+  AlignedVector<float> partials_;
   int64_t partial_floats_ = 0;
   WorkQueue queue_;
   // Of the run in progress:
@@ -122,11 +122,11 @@ class PagedAttention::Impl {
 
 PagedAttention::Impl::Bench::Bench(const KvLayout& layout, const AttentionKernels& kernels)
     : reader(layout, kernels),
-      q(kTileRows * layout.padded_keys()),
+      q(static_cast<size_t>(kTileRows * layout.padded_keys())),
       scores(kTileRows * kTileKeys),
       weights(kTileRows * kTileKeys),
-      segment(state_floats(kTileRows, layout.padded_values())),
-      total(state_floats(kTileRows, layout.padded_values())) {}
+      segment(static_cast<size_t>(state_floats(kTileRows, layout.padded_values()))),
+      total(segment.size()) {}
 
 PagedAttention::Impl::Impl(const KvLayout& layout, int64_t heads, float scale, Isa isa, int threads)
     : layout_(layout),
@@ -181,7 +181,7 @@ void PagedAttention::Impl::split_pieces() {
   }
   if (floats <= partial_floats_) return;
   partial_floats_ = floats;
-  partials_ = AlignedArray<float>(floats);
+  partials_ = AlignedVector<float>(static_cast<size_t>(floats));
 }
 
 // A query's floats, times the scale, at element `at` of the tile.

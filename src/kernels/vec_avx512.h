@@ -54,10 +54,6 @@ struct VecAvx512 {
   }
   static F times_power_of_two(F value, F n) { return _mm512_scalef_ps(value, n); }
 
-  static F load_bf16(const uint16_t* from) {
-    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
-  }
   // In whole numbers rather than by VCVTNEPS2BF16, which takes denormals for 0.
   static void store_bf16(uint16_t* to, F value) {
     const __m512i bits = _mm512_castps_si512(value);

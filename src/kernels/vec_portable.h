@@ -67,10 +67,6 @@ struct VecPortable {
     return value * std::bit_cast<F>(bits);
   }
 
-  static F load_bf16(const uint16_t* from) {
-    const U bits = {from[0], from[1], from[2], from[3]};
-    return std::bit_cast<F>(bits << 16);
-  }
   static void store_bf16(uint16_t* to, F value) {
     for (int i = 0; i < kLanes; ++i) to[i] = bf16_of(value[i]);
   }
