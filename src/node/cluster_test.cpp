@@ -324,5 +324,43 @@ TEST(ClusterRouting, APrefixIsForgottenWithTheInstanceThatHadIt) {
   EXPECT_EQ(world.cluster.instance(1)->scheduler().running(), 1) << "the one used longest ago";
 }
 
+// Cancelled while it waits at the router: it ends in the call.
+TEST(ClusterCancel, EndsAtOnceWhatWaits) {
+  TestClusterConfig config = small_cluster(1);
+  config.max_outstanding = 1;
+  TestCluster world(config);
+  world.submit(20, 5);
+  world.submit(20, 5);
+  world.cancel(1);
+  ASSERT_TRUE(world.records[1].has_value());
+  EXPECT_EQ(world.records[1]->end, RequestEnd::kCancelled);
+  world.cancel(1);
+  world.run();
+  EXPECT_EQ(world.records[0]->end, RequestEnd::kCompleted);
+  EXPECT_TRUE(world.all_free());
+}
+
+// Cancelled at any instant of its way through prefill, hand-over and decode: it ends once, as
+// cancelled or as what it became, and its blocks are free.
+TEST(ClusterCancel, LeavesNothingAtAnyInstant) {
+  int cancelled = 0;
+  for (int64_t at = 0; at < 20000; at += 100) {
+    TestCluster world(apart(1, 1));
+    world.submit(40, 8);
+    world.submit(30, 8);
+    world.run_for(nanoseconds(at));
+    world.cancel(0);
+    world.run();
+    ASSERT_TRUE(world.records[0].has_value() && world.records[1].has_value());
+    const RequestEnd end = world.records[0]->end;
+    EXPECT_TRUE(end == RequestEnd::kCancelled || end == RequestEnd::kCompleted);
+    cancelled += end == RequestEnd::kCancelled ? 1 : 0;
+    EXPECT_EQ(world.records[1]->end, RequestEnd::kCompleted);
+    EXPECT_TRUE(world.all_free());
+  }
+  EXPECT_GT(cancelled, 0);
+  EXPECT_LT(cancelled, 200);
+}
+
 }  // namespace
 }  // namespace weft

@@ -64,9 +64,15 @@ class TestCluster {
       const bool common = (i + 1) * block <= shared;
       blocks.push_back(BlockHash(mix64(common ? family : ~tag, static_cast<uint64_t>(i))));
     }
-    submitted.push_back({prompt, output, shared, deadline});
+    submitted.push_back({prompt, output, shared, deadline, false, {}});
     records.emplace_back();
-    cluster.router().submit({Tokens(prompt), Tokens(output), priority, deadline, blocks, tag});
+    submitted[tag].id =
+        cluster.router().submit({Tokens(prompt), Tokens(output), priority, deadline, blocks, tag});
+  }
+
+  void cancel(uint64_t tag) {
+    submitted[tag].cancelled = true;
+    cluster.router().cancel(submitted[tag].id);
   }
 
   // Runs until nothing moves any more; every invariant is checked after every turn.
@@ -101,6 +107,8 @@ class TestCluster {
     int64_t output = 0;
     int64_t shared = 0;
     Instant deadline;
+    bool cancelled = false;
+    RequestId id;
   };
   std::deque<Submitted> submitted;                   // by tag
   std::deque<std::optional<RequestRecord>> records;  // by tag; empty until it has ended

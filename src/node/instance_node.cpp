@@ -35,6 +35,8 @@ void InstanceNode::receive(const Message& message) {
       return on_prefill(message);
     case MessageKind::kDecode:
       return on_decode(message);
+    case MessageKind::kCancel:
+      return on_cancel(message);
     case MessageKind::kRelease:
       if (scheduler_.release(message.request.id)) want_step();
       return;
@@ -118,8 +120,38 @@ void InstanceNode::add(const Request& request, int64_t generated, int64_t outsid
 }
 
 void InstanceNode::on_decode(const Message& message) {
-  *sources_.insert(message.request.id.value(), {}).first = {message.peer, message.rank};
+  *sources_.insert(message.request.id.value(), {}).first = {.node = message.peer,
+                                                            .rank = message.rank};
   add(message.request, message.generated, 0);
+}
+
+// What it is not known for has ended here, and the router will hear of that.
+void InstanceNode::on_cancel(const Message& message) {
+  const uint64_t id = message.request.id.value();
+  if (lookups_.find(id) != nullptr) {
+    lookups_.erase(id);
+    std::erase(looking_, id);
+  } else if (!scheduler_.cancel(message.request.id)) {
+    return;
+  }
+  if (Source* source = sources_.find(id); source != nullptr) {
+    source->cancelled = true;
+    if (source->pull == Source::Pull::kNotYet) release_source(id, source->node);
+    if (source->pull != Source::Pull::kUnderWay) sources_.erase(id);
+  }
+  Event event;
+  event.request.id = message.request.id;
+  tell_router(MessageKind::kCancelled, event);
+  want_step();
+}
+
+void InstanceNode::release_source(uint64_t request, NodeId source) {
+  Message release;
+  release.kind = MessageKind::kRelease;
+  release.from = config_.id;
+  release.to = source;
+  release.request.id = RequestId(request);
+  transport_.send(release);
 }
 
 // One planning per turn, after everything that arrived at this instant.
@@ -169,8 +201,9 @@ void InstanceNode::carry_out() {
 }
 
 void InstanceNode::start_pull(const Load& load) {
-  const Source* source = sources_.find(load.request.id.value());
+  Source* source = sources_.find(load.request.id.value());
   CHECK(source != nullptr, "a decode request knows where its KV lies");
+  source->pull = Source::Pull::kUnderWay;
   transport_.submit({{source->node, source->rank}, {config_.id, load.rank}, kv_bytes(load.tokens)},
                     CopyDone(lifetime_, Callback<uint64_t, bool>::to<&InstanceNode::pulled>(this),
                              load.request.id.value()));
@@ -178,15 +211,10 @@ void InstanceNode::start_pull(const Load& load) {
 
 void InstanceNode::pulled(uint64_t request, bool ok) {
   ++changes_;
-  const Source source = *sources_.find(request);
-  if (ok) {
-    Message release;
-    release.kind = MessageKind::kRelease;
-    release.from = config_.id;
-    release.to = source.node;
-    release.request.id = RequestId(request);
-    transport_.send(release);
-  }
+  Source* source = sources_.find(request);
+  source->pull = Source::Pull::kDone;
+  if (ok) release_source(request, source->node);
+  if (source->cancelled) sources_.erase(request);
   const int64_t all = std::numeric_limits<int64_t>::max();
   scheduler_.loaded(RequestId(request), ok ? all : 0, effects_);
   carry_out();

@@ -68,6 +68,8 @@ class InstanceNode {
   struct Source {
     NodeId node;
     uint32_t rank = 0;
+    enum class Pull : uint8_t { kNotYet, kUnderWay, kDone } pull = Pull::kNotYet;
+    bool cancelled = false;
   };
   // Blocks of a prompt that stay as they are while copies of them are on their way to cache nodes.
   // They go back together, so that the pool sees a table, whose tail it gives away first.
@@ -87,6 +89,7 @@ class InstanceNode {
   void peer_changed(NodeId node, PeerEvent event);
   void on_prefill(const Message& message);
   void on_decode(const Message& message);
+  void on_cancel(const Message& message);
   void on_found(const Message& message);
   void on_fetched(const Message& message);
   void add(const Request& request, int64_t generated, int64_t outside);
@@ -100,6 +103,7 @@ class InstanceNode {
   void start_load(const Load& load);
   void start_pull(const Load& load);
   void pulled(uint64_t request, bool ok);
+  void release_source(uint64_t request, NodeId source);
   void handle(const Event& event);
   void save_blocks(const Event& event);
   void save_stripe(size_t loan, std::span<const BlockHash> stripe, NodeId to);

@@ -82,6 +82,7 @@ RequestId Router::submit(const NewRequest& request) {
                    request.deadline,
                    entry.blocks};
   entry.state = State::kPending;
+  entry.cancelled = false;
   entry.retries = 0;
   entry.cached = -1;
   entry.order = order;
@@ -211,6 +212,7 @@ void Router::receive(const Message& message) {
       return on_lost(message);
     case MessageKind::kFinished:
     case MessageKind::kExpired:
+    case MessageKind::kCancelled:
       break;
     default:
       CHECK(false, "the router gets only messages for routers");
@@ -221,8 +223,36 @@ void Router::receive(const Message& message) {
   uncharge(*entry);
   const bool finished = message.kind == MessageKind::kFinished;
   if (!decode && finished) note_cached(*entry, message.cached);
-  end(index_of(*entry), finished ? RequestEnd::kCompleted : RequestEnd::kExpired);
+  const bool cancelled = message.kind == MessageKind::kCancelled;
+  end(index_of(*entry), finished    ? RequestEnd::kCompleted
+                        : cancelled ? RequestEnd::kCancelled
+                                    : RequestEnd::kExpired);
   dispatch(decode);
+}
+
+void Router::cancel(RequestId request) {
+  Entry* entry = find(request);
+  if (entry == nullptr || entry->cancelled) return;
+  ++changes_;
+  entry->cancelled = true;
+  const size_t index = index_of(*entry);
+  if (entry->state == State::kPending || entry->state == State::kPendingDecode) {
+    leave_queue(index);
+    if (entry->state == State::kPendingDecode) release_kv(*entry);
+    return end(index, RequestEnd::kCancelled);
+  }
+  Message message;
+  message.kind = MessageKind::kCancel;
+  message.from = config_.id;
+  message.to = peers_[entry->peer].config.id;
+  message.request.id = request;
+  transport_.send(message);
+}
+
+void Router::leave_queue(size_t index) {
+  auto& heap = pending_[entries_[index].state == State::kPendingDecode ? 1 : 0];
+  std::erase_if(heap, [index](const Pending& p) { return p.index == index; });
+  std::make_heap(heap.begin(), heap.end());
 }
 
 // What was computed once and is found again when the KV was lost was still computed.
@@ -237,8 +267,13 @@ void Router::on_prefilled(const Message& message) {
   entry->kv_node = message.from;
   entry->kv_rank = message.rank;
   note_cached(*entry, message.cached);
-  queue(index_of(*entry), true);
-  dispatch(true);
+  if (entry->cancelled) {
+    release_kv(*entry);
+    end(index_of(*entry), RequestEnd::kCancelled);
+  } else {
+    queue(index_of(*entry), true);
+    dispatch(true);
+  }
   dispatch(false);
 }
 
@@ -249,9 +284,9 @@ void Router::on_refused(const Message& message) {
   const bool decode = entry->state == State::kDecoding;
   uncharge(*entry);
   const size_t index = index_of(*entry);
-  if (message.count != 0) {
+  if (message.count != 0 || entry->cancelled) {
     if (decode) release_kv(*entry);
-    end(index, RequestEnd::kRejected);
+    end(index, entry->cancelled ? RequestEnd::kCancelled : RequestEnd::kRejected);
     return dispatch(decode);
   }
   Peer& peer = peers_[entry->peer];
@@ -268,8 +303,12 @@ void Router::on_lost(const Message& message) {
   if (entry == nullptr) return;
   uncharge(*entry);
   release_kv(*entry);
-  queue(index_of(*entry), false);
-  dispatch(false);
+  if (entry->cancelled) {
+    end(index_of(*entry), RequestEnd::kCancelled);
+  } else {
+    queue(index_of(*entry), false);
+    dispatch(false);
+  }
   dispatch(true);
 }
 
@@ -305,13 +344,12 @@ void Router::peer_changed(NodeId node, PeerEvent event) {
 void Router::retry(size_t index) {
   Entry& entry = entries_[index];
   if (entry.state == State::kPendingDecode) {
-    auto& heap = pending_[1];
-    std::erase_if(heap, [index](const Pending& p) { return p.index == index; });
-    std::make_heap(heap.begin(), heap.end());
+    leave_queue(index);
   } else {
     if (entry.state == State::kDecoding) release_kv(entry);
     uncharge(entry);
   }
+  if (entry.cancelled) return end(index, RequestEnd::kCancelled);
   if (++entry.retries > config_.max_retries) return end(index, RequestEnd::kFailed);
   queue(index, false);
 }

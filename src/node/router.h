@@ -45,7 +45,7 @@ struct NewRequest {
   uint64_t tag = 0;  // the caller's own; comes back in the record
 };
 
-enum class RequestEnd : uint8_t { kCompleted, kRejected, kExpired, kFailed };
+enum class RequestEnd : uint8_t { kCompleted, kRejected, kExpired, kFailed, kCancelled };
 
 struct RequestRecord {
   uint64_t tag = 0;
@@ -70,6 +70,10 @@ class Router {
   Router& operator=(const Router&) = delete;
 
   RequestId submit(const NewRequest& request);
+  // Nobody wants it any longer. It ends as cancelled, in this call where it waits here, otherwise
+  // when the instance it is at has let go of it; as what it became, if that comes first. An id that
+  // has ended is passed over.
+  void cancel(RequestId request);
   // Tokens that an instance made; called by the instance at the end of each step.
   void on_step(const StepReport& report);
   // Ends everything that still waits here as failed: no instance will ever take it. What that frees
@@ -90,6 +94,7 @@ class Router {
   struct Entry {
     Request request;
     State state = State::kFree;
+    bool cancelled = false;
     int retries = 0;
     size_t peer = 0;      // where it is, when sent
     int64_t charged = 0;  // tokens counted as outstanding there
@@ -143,6 +148,7 @@ class Router {
   void on_refused(const Message& message);
   void on_lost(const Message& message);
   void retry(size_t index);
+  void leave_queue(size_t index);
   void release_kv(const Entry& entry);
   void end(size_t index, RequestEnd how);
 

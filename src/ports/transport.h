@@ -19,6 +19,9 @@ enum class MessageKind : uint8_t {
   kFinished,   // instance → router: done after `generated` tokens
   kLost,       // decode → router: KV is gone after `generated` tokens; compute it again
   kExpired,    // instance → router: its deadline passed before it was started
+  kCancel,     // router → instance: nobody wants `request` any longer; answered with kCancelled,
+               // unless an answer of another kind is under way
+  kCancelled,  // instance → router: it is gone
   kRelease,    // decode → prefill: KV has been pulled, its blocks may go
   kLookup,     // prefill → cache: which of `blocks` do you hold?
   kFound,      // cache → prefill: the first `count` of them

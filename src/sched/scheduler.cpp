@@ -96,6 +96,11 @@ bool Scheduler::loaded(RequestId request, int64_t tokens, Effects& effects) {
   if (at == nullptr || sequences_[*at].state != State::kLoading) return false;
   const uint32_t slot = *at;
   Sequence& sequence = sequences_[slot];
+  if (sequence.cancelled) {
+    leave_rank(sequence);
+    free_slot(slot);
+    return true;
+  }
   if (config_.role == Role::kDecode && tokens < sequence.target) {
     leave_rank(sequence);
     finish(slot, SequenceEvent::kEvicted, effects);
@@ -153,8 +158,7 @@ bool Scheduler::cancel(RequestId request) {
       leave_rank(sequence);
       break;
     case State::kLoading:
-      leave_rank(sequence);
-      break;
+      return sequence.cancelled = true;
     case State::kRunning:
       if (stepping_) running_[sequence.position].watch = 0;
       if (stepping_) return sequence.cancelled = true;

@@ -69,7 +69,9 @@ class Scheduler {
   // appended to `blocks`, and stay as they are until take_back(), whatever becomes of the request.
   void lend(RequestId request, int64_t first, int64_t end, std::vector<BlockId>& blocks);
   void take_back(uint32_t rank, std::span<const BlockId> blocks);
-  // Forgets a request in whatever state; one in the running step leaves when the step ends.
+  // Forgets a request in whatever state. One in the running step leaves when the step ends, one
+  // whose KV is being brought in when that has ended (loaded()): until then its blocks are written.
+  // False: not known.
   bool cancel(RequestId request);
 
   // The next step, or null when there is nothing to compute. Requires that none is under way.

@@ -135,6 +135,10 @@ class World {
     loading_.erase(key);
     known.arrived = tokens;
     known.load = -1;
+    if (known.cancelled) {
+      RC_ASSERT(effects_.events.empty());
+      return ended(key);
+    }
     if (decode() && tokens < known.request.prompt.count() + known.generated - 1) {
       RC_ASSERT(effects_.events.size() == 1u);
       expect(effects_.events[0], SequenceEvent::kEvicted, known);
@@ -153,7 +157,7 @@ class World {
     const Key key = pick(live_);
     Known& known = known_[key];
     RC_ASSERT(scheduler_.cancel(known.request.id));
-    if (batch_ != nullptr && known.running) {
+    if ((batch_ != nullptr && known.running) || loading_.contains(key)) {
       known.cancelled = true;
     } else {
       ended(key);
