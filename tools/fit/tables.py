@@ -92,6 +92,8 @@ def report(fitted, ratios, weak):
 
 
 def toml_value(value):
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, (list, tuple, np.ndarray)):
