@@ -204,7 +204,7 @@ def write(fits, fitted):
 
 def check(fitted):
     catalog = tomllib.loads(CATALOG.read_text())
-    return tables.report(fitted, (ratios(catalog[t.chip][t.kind], t) for t in fitted), {})
+    return tables.report(fitted, (ratios(catalog[t.chip][t.kind], t) for t in fitted))
 
 
 def halves(fitted):

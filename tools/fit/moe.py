@@ -266,7 +266,7 @@ def check(fitted):
     ratios = (
         predict(catalog[t.chip][t.kind] | t.fixed, t, t.shapes) / t.us for t in fitted
     )
-    return tables.report(fitted, ratios, {})
+    return tables.report(fitted, ratios)
 
 
 def main():
