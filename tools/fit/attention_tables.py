@@ -11,6 +11,8 @@ import pandas as pd
 WINDOW_TILE = 128  # keys that a kernel reads beyond a window
 MLA_ROW = 576  # kv_lora 512 + rope 64 of DeepSeek-V3
 FLASH_MLA_ROWS = 64  # query rows of a part
+# What InferSim's wide groups reach; no group that TensorRT-LLM was measured with says it.
+GQA_DECODE_SHARE = 0.55
 # Only TensorRT-LLM's tables have windows, short contexts of grouped heads and heads of any width.
 NOT_SEEN = {
     "prefill": {"window_us": 0.0},
@@ -148,7 +150,7 @@ def trtllm_decodes(every, group, dim, hopper):
     usual, wide, narrow = (group > 1) & (group <= 16), (group > 16) & (group <= 32), dim < 128
     few = few_blocks(every) if bf16_hopper else np.zeros(len(group), bool)
     grouped = {
-        "row_tile": 16.0 if bf16_hopper else 8.0, "part_rows": 0.0, "by_head": 0.0, "unsplit": 0.0,
+        "compute_share": GQA_DECODE_SHARE, "row_tile": 16.0 if bf16_hopper else 8.0, "part_rows": 0.0, "by_head": 0.0, "unsplit": 0.0,
         "key_ns": 0.0, "alone_us": 0.0, "few_by_head": float(bf16_hopper),
         "outside_window": float(bf16_hopper),
     }  # fmt: skip
