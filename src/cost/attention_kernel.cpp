@@ -6,7 +6,9 @@ namespace {
 
 constexpr double kMicro = 1e-6;
 constexpr double kNano = 1e-9;
-constexpr double kWideRow = 256;  // K and V of head_dim 128: what item_us is stated for
+constexpr double kWideRow = 256;  // K and V of head_dim 128: what rows' widths are stated in
+
+double power_of_two(double x) { return x > 0 ? std::exp2(std::ceil(std::log2(x) - 1e-9)) : 0; }
 
 }  // namespace
 
@@ -34,30 +36,48 @@ AttentionPrefillPlan::AttentionPrefillPlan(const AttentionShape& shape,
   longest_per_key_ = constants.longest_share * pair * kTileQueries * peaks.cores;
 }
 
+// Row tiles are counted where heads do not share them; row blocks of whole parts where they do.
 AttentionDecodePlan::AttentionDecodePlan(const AttentionShape& shape, double tokens_per_sequence,
                                          const AttentionDecodeConstants& constants,
-                                         const AttentionPeaks& peaks) {
-  const double width = shape.qk_dim + shape.v_dim;
-  const double group = shape.query_heads / shape.kv_heads * tokens_per_sequence;
-  const double row_tiles = std::ceil(group / kRowTile);
-  const double padded = row_tiles * kRowTile;
-  const double rows = shape.query_heads * tokens_per_sequence * width * shape.value_bytes;
+                                         const AttentionPeaks& peaks)
+    : limit_(shape.limit),
+      floor_(constants.floor_us * kMicro),
+      half_(constants.half_us * kMicro),
+      alone_(constants.alone_us * kMicro),
+      by_head_(constants.by_head),
+      unsplit_(constants.unsplit) {
+  const double exact = shape.qk_dim + shape.v_dim;
+  const double padded = power_of_two(shape.qk_dim) + power_of_two(shape.v_dim);
+  const double wide = shape.shares_tile ? exact : padded;
+  const double width = wide / kWideRow;
+  const double group = by_head_ ? 1 : shape.query_heads / shape.kv_heads * tokens_per_sequence;
+  const double row_tiles = std::ceil(group / constants.row_tile);
+  const double more_tiles = shape.shares_tile ? 0 : (row_tiles - 1) * width;
+  const double rows = shape.query_heads * tokens_per_sequence * exact * shape.value_bytes;
   const double bandwidth = peaks.memory * constants.memory_share;
-  limit_ = shape.limit;
-  floor_ = constants.floor_us * kMicro;
-  ramp_ = constants.ramp_us * kMicro;
-  half_ = constants.half_us * kMicro;
-  chain_ = constants.chain_us * kMicro;
+  const double rate = peaks.operations * constants.compute_share;
+  const double walks = by_head_ ? shape.query_heads * tokens_per_sequence : shape.kv_heads;
+  const double tile_rows = by_head_ ? 1 : row_tiles * constants.row_tile;
+  ramp_ = (constants.ramp_us + constants.merge_us * more_tiles) * kMicro;
+  chain_ = constants.chain_us * width * kMicro;
   per_key_ = shape.kv_heads * shape.row_bytes / bandwidth;
   per_outside_key_ = constants.outside_window * per_key_;
-  per_sequence_ = constants.row_passes * rows / bandwidth;
-  compute_per_key_ =
-      2 * width * padded * shape.kv_heads / (peaks.operations * constants.compute_share) +
-      constants.key_ns * kNano * shape.kv_heads / peaks.cores;
-  const double tall = shape.shares_tile ? 1 : (1 + 2 * row_tiles) / 3;
-  per_wave_ = constants.item_us * kMicro * tall * (2 + width / kWideRow) / 3;
-  waves_per_sequence_ = shape.kv_heads / peaks.cores;
+  per_sequence_ = rows / bandwidth;
+  other_passes_ = (constants.row_passes - 1) * per_sequence_;
+  compute_per_key_ = 2 * wide * tile_rows * walks / rate;
+  walk_per_key_ = constants.key_ns * kNano * width * walks / peaks.cores;
+  per_item_ =
+      (constants.item_us + constants.width_us * width + constants.tile_us * more_tiles) * kMicro;
+  items_per_sequence_ = walks / peaks.cores;
   single_rows_ = group <= 1;
+  if (constants.part_rows <= 0) return;
+  // Where rows take several blocks, what pads the last is multiplied too; cores that the blocks of
+  // no further sequence fit stand idle.
+  const double blocks = std::ceil(group / constants.part_rows);
+  places_ = std::floor(peaks.cores / (blocks * shape.kv_heads));
+  const double block_rows = blocks > 1 ? blocks * constants.part_rows : tile_rows;
+  const double used = places_ > 0 ? places_ * blocks * shape.kv_heads : peaks.cores;
+  compute_per_key_ = 2 * wide * block_rows * shape.kv_heads / rate * peaks.cores / used;
 }
 
 }  // namespace weft

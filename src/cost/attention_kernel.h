@@ -110,23 +110,28 @@ class AttentionPrefillPlan {
 };
 
 // Decode, split over keys (flash-decoding, Dao et al., 2023; FlashMLA, DeepSeek, 2025):
-//   floor + ((m^2 + compute^2)^2 + waves^4)^(1/4),  m = memory + ramp x memory / (memory + half)
+//   floor + other passes + ((m^2 + compute^2)^2 + waves^4)^(1/4)
+//   m = memory + (ramp + merge x (row tiles - 1)) x memory / (memory + half)
 // memory: KV rows once per sequence, whatever the tokens per sequence, and q and o rows, at a share
 //   of the peak; the ramp is the time until enough bytes are in flight and the merge of parts.
-//   Some kernels lay parts over keys outside a window too: empty, but begun and merged.
+//   Some kernels lay parts over keys outside a window too: empty, but begun and merged. Rotary
+//   embedding and the write to the cache are passes of q and o rows of their own.
 // compute: 2 (qk + v) operations per head, query and key; the query rows that share a KV head are
-//   padded to `kRowTile`, the least M of a matrix instruction. Heads that share no keys leave the
-//   matrix unit: key_ns of a core per key and KV head on top.
-// waves: a (sequence, KV head) holds a core for item_us at least, a third of it in proportion to
-// the
-//   row's width, and two thirds more for each row tile after the first where heads do not share
-//   them. Waves of items on all cores are whole, but those of single rows, of which a core holds
-//   several. The last item's keys are a chain: one core walks
-//   them, block by block, until they are enough to be split: chain_us x keys / (keys + kWalkKeys).
+//   padded to `row_tile`, the least rows of a matrix instruction, and heads to powers of two. Where
+//   parts are whole (part_rows, FlashMLA's blocks of 64 query rows), a sequence is cut in as many
+//   as fit the cores all at once, or sequences come in whole waves.
+// waves: a (sequence, KV head) holds a core for item_us at least, and longer in proportion to the
+//   row's width and for each row tile after the first where heads do not share them. Waves of items
+//   on all cores are whole, but those of single rows, of which a core holds several. The last
+//   item's keys are a chain: one core walks them, block by block, until they are enough to be
+//   split: chain_us x keys / (keys + kWalkKeys).
+// By head (TensorRT-LLM's masked multi-head attention): floor + sqrt(m^2 + compute^2 + busy^2 +
+//   last^2). busy: every query head of every sequence takes item_us and key_ns per key of a core,
+//   outside the matrix unit; keys that several heads walk cross memory once and then come out of
+//   the cache. last: an idle core's time for one head, alone_us and its chain of keys.
 class AttentionDecodePlan {
  public:
-  static constexpr double kRowTile = 16;
-  static constexpr double kWalkKeys = 256;
+  static constexpr double kWalkKeys = 1024;
 
   AttentionDecodePlan() = default;
   // `tokens_per_sequence`: 1 + draft tokens.
@@ -138,15 +143,22 @@ class AttentionDecodePlan {
     if (sequences <= 0) return 0;
     const double keys = std::min(context, limit_ * sequences);
     const double memory = per_key_ * keys + per_sequence_ * sequences;
-    const double compute = compute_per_key_ * keys;
-    const double items = waves_per_sequence_ * sequences;
-    const double waves = per_wave_ * (single_rows_ ? std::max(1.0, items) : rounded_up(items)) +
-                         chain_ * keys / (keys + kWalkKeys * sequences);
     const double laid = memory + per_outside_key_ * (context - keys);
     const double ramped = memory + ramp_ * laid / (laid + half_);
+    const double compute = compute_per_key_ * keys * parts_over_even(sequences);
     const double flow = ramped * ramped + compute * compute;
-    const double busy = waves * waves;
-    return floor_ + std::sqrt(std::sqrt(flow * flow + busy * busy));
+    const double items = items_per_sequence_ * sequences;
+    const double fixed = floor_ + other_passes_ * sequences;
+    const double walk = unsplit_ ? kWalkKeys * sequences : keys + kWalkKeys * sequences;
+    const double chain = chain_ * keys / walk;
+    if (by_head_) {
+      const double busy = per_item_ * items + walk_per_key_ * keys;
+      const double last = alone_ + chain;
+      return fixed + std::sqrt(flow + busy * busy + last * last);
+    }
+    const double waves = per_item_ * (single_rows_ ? std::max(1.0, items) : rounded_up(items));
+    const double busy = (waves + chain) * (waves + chain);
+    return fixed + std::sqrt(std::sqrt(flow * flow + busy * busy));
   }
   [[nodiscard]] double seconds(const RankLoad& load) const {
     return seconds(load.decode_sequences, static_cast<double>(load.decode_context));
@@ -156,19 +168,33 @@ class AttentionDecodePlan {
   static double rounded_up(double x) {
     return static_cast<double>(static_cast<int64_t>(x + (1 - 1e-9)));
   }
+  // Cores' time over that of work spread evenly: 1 where parts level out.
+  [[nodiscard]] double parts_over_even(double sequences) const {
+    if (places_ <= 0) return 1;
+    const double share = sequences / places_;
+    const double waves =
+        sequences > places_ ? rounded_up(share) : 1 / std::floor(places_ / sequences + 1e-9);
+    return std::max(1.0, waves / share);
+  }
 
   double limit_ = AttentionShape::kUnlimited;
   double floor_ = 0;
   double ramp_ = 0;
   double half_ = 1;
   double chain_ = 0;
+  double alone_ = 0;
   double per_key_ = 0;
   double per_outside_key_ = 0;
   double per_sequence_ = 0;
+  double other_passes_ = 0;  // per sequence
   double compute_per_key_ = 0;
-  double per_wave_ = 0;
-  double waves_per_sequence_ = 0;
+  double walk_per_key_ = 0;
+  double per_item_ = 0;
+  double items_per_sequence_ = 0;  // over all cores
+  double places_ = 0;              // whole parts that run at once; 0: parts level out
   bool single_rows_ = false;
+  bool by_head_ = false;
+  bool unsplit_ = false;
 };
 
 }  // namespace weft

@@ -54,10 +54,18 @@ AttentionDecodeConstants random_decode(Random& random) {
   c.half_us = 0.01 + between(random, 0, 60);
   c.compute_share = share(random);
   c.item_us = between(random, 0, 30);
+  c.width_us = between(random, 0, 5);
+  c.tile_us = between(random, 0, 5);
+  c.merge_us = between(random, 0, 20);
+  c.row_tile = flip(random) ? 8 : 16;
   c.row_passes = 1 + between(random, 0, 50) / 10;
-  c.key_ns = between(random, 0, 20);
   c.chain_us = between(random, 0, 20);
   c.outside_window = between(random, 0, 1);
+  c.part_rows = flip(random) ? 64 : 0;
+  c.by_head = flip(random);
+  c.unsplit = flip(random);
+  c.key_ns = between(random, 0, 20);
+  c.alone_us = between(random, 0, 20);
   return c;
 }
 
@@ -163,7 +171,7 @@ TEST(AttentionDecodePlan, MoreWorkTakesNoLessTime) {
 
 TEST(AttentionDecodePlan, DraftTokensReadKvOnce) {
   const AttentionShape shape = heads_of(8, 1, 128);
-  const AttentionDecodeConstants constants = {5, 0.9, 10, 5, 0.6, 2, 1};
+  const AttentionDecodeConstants constants = {5, 0.9, 10, 5, 0.6, 2};
   const AttentionDecodePlan one(shape, 1, constants, kH100);
   const AttentionDecodePlan two(shape, 2, constants, kH100);  // 16 rows: still one row tile
   EXPECT_NEAR(two.seconds(64, 64 * 32768.0) / one.seconds(64, 64 * 32768.0), 1, 1e-3);
@@ -172,7 +180,7 @@ TEST(AttentionDecodePlan, DraftTokensReadKvOnce) {
 TEST(AttentionDecodePlan, AWindowEndsGrowth) {
   AttentionShape shape = heads_of(8, 1, 64);
   shape.limit = 128 + AttentionShape::kWindowTile;
-  const AttentionDecodePlan plan(shape, 1, {5, 0.9, 10, 5, 0.6, 2, 1}, kH100);
+  const AttentionDecodePlan plan(shape, 1, {5, 0.9, 10, 5, 0.6, 2}, kH100);
   EXPECT_EQ(plan.seconds(16, 16 * 1000.0), plan.seconds(16, 16 * 100000.0));
   EXPECT_LT(plan.seconds(16, 16 * 100.0), plan.seconds(16, 16 * 1000.0));
 }
@@ -180,7 +188,7 @@ TEST(AttentionDecodePlan, AWindowEndsGrowth) {
 TEST(AttentionDecodePlan, PartsOverTheWholeContextGrowBeyondAWindow) {
   AttentionShape shape = heads_of(8, 1, 64);
   shape.limit = 128 + AttentionShape::kWindowTile;
-  AttentionDecodeConstants constants = {5, 0.9, 10, 5, 0.6, 2, 1};
+  AttentionDecodeConstants constants = {5, 0.9, 10, 5, 0.6, 2};
   constants.outside_window = 1;
   const AttentionDecodePlan plan(shape, 1, constants, kH100);
   shape.limit = AttentionShape::kUnlimited;
@@ -191,13 +199,62 @@ TEST(AttentionDecodePlan, PartsOverTheWholeContextGrowBeyondAWindow) {
 
 TEST(AttentionDecodePlan, AChainEndsWhereKeysAreSplit) {
   const AttentionShape shape = heads_of(8, 1, 128);
-  AttentionDecodeConstants constants = {5, 1, 0, 5, 1, 0, 1};
+  AttentionDecodeConstants constants = {5, 1, 0, 5, 1, 0};
   const AttentionDecodePlan none(shape, 1, constants, kH100);
   constants.chain_us = 8;
   const AttentionDecodePlan chain(shape, 1, constants, kH100);
   const double short_keys = AttentionDecodePlan::kWalkKeys;
   EXPECT_NEAR(chain.seconds(1, short_keys) - none.seconds(1, short_keys), 4e-6, 0.3e-6);
   EXPECT_NEAR(chain.seconds(512, 512 * 65536.0) / none.seconds(512, 512 * 65536.0), 1, 1e-3);
+}
+
+// 128 heads of latent rows on 78 cores are two blocks of 64 rows: 39 places for sequences.
+TEST(AttentionDecodePlan, WholePartsComeInWaves) {
+  AttentionShape shape;
+  shape.query_heads = 128;
+  shape.qk_dim = 576;
+  shape.v_dim = 512;
+  shape.row_bytes = 1;
+  shape.shares_tile = true;
+  AttentionDecodeConstants constants = {0, 1, 0, 1, 1, 0};
+  constants.part_rows = 64;
+  const AttentionDecodePlan plan(shape, 1, constants, {148e12, 1e18, 78});
+  const double keys = 65536;
+  const double wave = 2 * 1088 * 64 * keys / (148e12 / 78);
+  EXPECT_NEAR(plan.seconds(39, 39 * keys) / wave, 1, 1e-6);
+  EXPECT_NEAR(plan.seconds(40, 40 * keys) / wave, 2, 1e-6);
+  EXPECT_NEAR(plan.seconds(64, 64 * keys) / wave, 2, 1e-6);
+  EXPECT_NEAR(plan.seconds(32, 32 * keys) / wave, 1, 1e-6);        // one part each
+  EXPECT_NEAR(plan.seconds(16, 16 * keys) / wave, 1 / 2.0, 1e-6);  // two parts each
+  EXPECT_NEAR(plan.seconds(1, keys) / wave, 1 / 39.0, 1e-6);
+}
+
+TEST(AttentionDecodePlan, ByHeadEveryQueryHeadWalksItsKeys) {
+  AttentionDecodeConstants constants = {0, 1, 0, 1, 1, 0};
+  constants.by_head = constants.unsplit = true;
+  constants.key_ns = 10;
+  const double heads = 528;  // four on a core
+  const AttentionDecodePlan grouped(heads_of(heads, 1, 128), 1, constants, kH100);
+  EXPECT_NEAR(grouped.seconds(1, 1000), 4 * 1000 * 10e-9, 0.4e-6);
+  const AttentionDecodePlan wider(heads_of(heads, 1, 256), 1, constants, kH100);
+  EXPECT_NEAR(wider.seconds(1, 1000) / grouped.seconds(1, 1000), 2, 0.02);
+  constants.chain_us = 500;  // of the first kWalkKeys keys, and of all that follow
+  const AttentionDecodePlan chained(heads_of(1, 1, 128), 1, constants, kH100);
+  EXPECT_NEAR(chained.seconds(1, 3 * AttentionDecodePlan::kWalkKeys), 1500e-6, 1e-6);
+}
+
+TEST(AttentionDecodePlan, RowTilesAndWidthsHoldACoreLonger) {
+  AttentionDecodeConstants constants = {0, 1, 0, 1, 1, 1};
+  constants.width_us = 2;
+  constants.tile_us = 4;
+  constants.row_tile = 8;
+  const auto item_us = [&](double heads, double dim) {
+    return 1e6 * AttentionDecodePlan(heads_of(heads, 1, dim), 1, constants, kH100).seconds(1, 1);
+  };
+  EXPECT_NEAR(item_us(8, 128), 1 + 2, 0.01);
+  EXPECT_NEAR(item_us(9, 128), 1 + 2 + 4, 0.01);
+  EXPECT_NEAR(item_us(8, 256), 1 + 2 * 2, 0.01);
+  EXPECT_NEAR(item_us(8, 192), item_us(8, 256), 0.01);  // padded
 }
 
 TEST(AttentionPrefillPlan, AWindowsFarEdgeIsMaskedBeyondIt) {

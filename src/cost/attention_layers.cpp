@@ -74,15 +74,25 @@ struct AttentionLayers::Builder {
     kernel.decode =
         AttentionDecodePlan(decode, tokens, kernel.decode_fit.constants, peaks(kernel.decode_fit));
   }
-  [[nodiscard]] DecodeKernel decode_kernel() const {
+  // TensorRT-LLM has no kernel for more than 32 query heads on a KV head.
+  [[nodiscard]] DecodeKernel decode_kernel(const AttentionShape& shape) const {
     constexpr int kWideHead = 128;
+    constexpr double kUsualGroup = 16;
+    constexpr double kMostGroup = 32;
     if (model.kv_heads == model.heads) return DecodeKernel::kMha;
-    return model.head_dim < kWideHead ? DecodeKernel::kGqaNarrow : DecodeKernel::kGqa;
+    const double grouped = shape.query_heads / shape.kv_heads;
+    if (grouped > kMostGroup && !open_kernels) return DecodeKernel::kByHead;
+    if (model.head_dim < kWideHead) return DecodeKernel::kGqaNarrow;
+    return grouped > kUsualGroup ? DecodeKernel::kGqaWide : DecodeKernel::kGqa;
   }
   Kernel gqa(const AttentionGroup& group) const {
     Kernel kernel;
     const AttentionShape shape = gqa_shape(group);
-    set(kernel, shape, PrefillKernel::kGqa, shape, decode_kernel());
+    set(kernel, shape, PrefillKernel::kGqa, shape, decode_kernel(shape));
+    if (!kernel.decode_fit.constants.few_by_head || open_kernels || tokens > 1) return kernel;
+    const AttentionConstants::Decode& few = constants.decode(DecodeKernel::kByHead, kv);
+    kernel.few = AttentionDecodePlan(shape, tokens, few.constants, peaks(few));
+    kernel.fewest = chip.cores / (AttentionLayers::kCoresPerBlock * shape.kv_heads);
     return kernel;
   }
   Kernel mla(const AttentionGroup& group) const {
@@ -154,7 +164,7 @@ AttentionLayers::Parts AttentionLayers::parts(const RankLoad& load, double share
   for (const Kernel& kernel : kernels_) {
     double& decode = kernel.index ? parts.index : parts.decode;
     double& prefill = kernel.index ? parts.index : parts.prefill;
-    decode += kernel.layers * kernel.decode.seconds(sequences, context * kernel.keys);
+    decode += kernel.layers * kernel.decode_seconds(sequences, context * kernel.keys);
     if (load.prefill_tokens <= 0) continue;
     double seconds = kernel.prefill.seconds(AttentionChunks::of(load, share, kernel.keys));
     if (kernel.has_dense) {

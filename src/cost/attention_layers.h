@@ -3,6 +3,7 @@
 // and not here.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "cost/attention_kernel.h"
@@ -14,8 +15,14 @@ namespace weft {
 // without absorption, decodes absorbed (DeepSeek-V2, section 2.1). V3.2: the indexer scores every
 // key, then absorbed attention reads the best top_k. V4: a window of single rows, and one entry per
 // `compression` tokens, at most top_k of them.
+// TensorRT-LLM decodes GQA over BF16 KV on Hopper head by head while four times the blocks of 128
+// keys, sequences times KV heads times max(1, keys / 128), are fewer than the cores
+// (decoderXQARunner.cpp, shouldUse), and more than 32 query heads on a KV head always: there a
+// larger load can take less time, by a faster kernel.
 class AttentionLayers {
  public:
+  static constexpr double kBlockKeys = 128;
+  static constexpr double kCoresPerBlock = 4;
   // `open_kernels`: FlashAttention's, which begin no parts outside a window, unlike TensorRT-LLM's,
   // on which the constants were fitted.
   AttentionLayers(const ModelShape& model, const System& system, const InstanceLayout& layout,
@@ -42,11 +49,18 @@ class AttentionLayers {
     bool index = false;
     AttentionPrefillPlan prefill;
     AttentionDecodePlan decode;
+    AttentionDecodePlan few;  // of fewer than `fewest` blocks of keys
+    double fewest = 0;        // 0: no such kernel
     // Where selecting is possible, reading everything can still be cheaper.
     bool has_dense = false;
     AttentionPrefillPlan dense;
     AttentionConstants::Prefill prefill_fit;
     AttentionConstants::Decode decode_fit;
+
+    [[nodiscard]] double decode_seconds(double sequences, double context) const {
+      const bool by_head = std::max(sequences, context / kBlockKeys) < fewest;
+      return (by_head ? few : decode).seconds(sequences, context);
+    }
   };
   struct Builder;
 

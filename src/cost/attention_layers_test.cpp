@@ -77,6 +77,39 @@ TEST(AttentionLayers, BehindAWindowHopperPaysForEmptyParts) {
             open.parts(decode_load(16, 100000), 1).decode);
 }
 
+AttentionLayers one_layer(ModelShape model, bool open, int draft_tokens = 0) {
+  model.attention_groups = {{.layers = 1}};
+  InstanceLayout one = layout(Role::kUnified, 1, {.tp = 1}, Format::kBf16);
+  one.draft_tokens = draft_tokens;
+  return AttentionLayers(model, h100(8), one, open);
+}
+
+// 8 KV heads of one sequence on 132 cores: by head below 5 blocks of 128 keys.
+TEST(AttentionLayers, TensorRtLlmDecodesFewBlocksByHead) {
+  const auto seconds = [](const AttentionLayers& layers, int64_t keys) {
+    return layers.parts(decode_load(1, keys), 1).decode;
+  };
+  const AttentionLayers own = one_layer(llama_8b(), false);
+  const AttentionLayers open = one_layer(llama_8b(), true);
+  EXPECT_NE(seconds(own, 512), seconds(open, 512));
+  EXPECT_EQ(seconds(own, 640), seconds(open, 640));
+  const AttentionLayers own_drafts = one_layer(llama_8b(), false, 1);
+  const AttentionLayers open_drafts = one_layer(llama_8b(), true, 1);
+  EXPECT_EQ(seconds(own_drafts, 512), seconds(open_drafts, 512));
+}
+
+TEST(AttentionLayers, MoreThan32HeadsOnAKvHeadAreDecodedByHead) {
+  ModelShape model = llama_8b();
+  model.kv_heads = 1;
+  model.heads = 32;
+  const RankLoad load = decode_load(64, 8192);
+  const double usual = one_layer(model, false).parts(load, 1).decode;
+  EXPECT_EQ(usual, one_layer(model, true).parts(load, 1).decode);
+  model.heads = 33;
+  EXPECT_GT(one_layer(model, false).parts(load, 1).decode, 5 * usual);
+  EXPECT_LT(one_layer(model, true).parts(load, 1).decode, 1.5 * usual);
+}
+
 TEST(AttentionLayers, ASelectionHoldsAttentionStillAndNotItsIndex) {
   const AttentionLayers sparse = layers(deepseek_v32());
   const auto near = sparse.parts(decode_load(16, 8000), 1);

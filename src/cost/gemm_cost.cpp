@@ -71,7 +71,10 @@ ExpertPlan::ExpertPlan(const ExpertShape& shape, const GemmConstants& constants,
                        const GemmPeaks& peaks)
     : up_(product(2 * shape.ffn, shape.hidden, shape, constants, peaks)),
       down_(product(shape.hidden, shape.ffn, shape, constants, peaks)),
-      floor_(constants.floor_us * kMicro) {
+      floor_((constants.floor_us + constants.slot_us * shape.slots) * kMicro),
+      ramp_(constants.ramp_us * kMicro),
+      half_(constants.half_us * kMicro),
+      mean_rows_(constants.mean_tile ? shape.token_copies / shape.slots : 0) {
   const double bandwidth = peaks.memory * constants.memory_share;
   per_row_handling_ = constants.passes * (shape.hidden + shape.ffn) / bandwidth;
   per_token_handling_ = constants.token_passes * shape.hidden / bandwidth;
@@ -79,12 +82,13 @@ ExpertPlan::ExpertPlan(const ExpertShape& shape, const GemmConstants& constants,
 
 ExpertPlan::Product ExpertPlan::product(double n, double k, const ExpertShape& shape,
                                         const GemmConstants& constants, const GemmPeaks& peaks) {
-  constexpr TileSize kExpertMenu[kTiles] = {{16, 128}, {64, 128}, {128, 128}, {128, 256}};
+  constexpr TileSize kBest[kTiles] = {{16, 128}, {64, 128}, {128, 128}, {128, 256}};
+  constexpr TileSize kByMean[kTiles] = {{16, 128}, {64, 128}, {128, 128}, {128, 128}};
   const double rate = peaks.operations * constants.compute_share / peaks.cores;
   const double bandwidth = peaks.memory * constants.memory_share;
   Product out;
   for (size_t t = 0; t < out.tiles.size(); ++t) {
-    const TileSize size = kExpertMenu[t];
+    const TileSize size = constants.mean_tile ? kByMean[t] : kBest[t];
     const double area = size.m * size.n + constants.edge * (size.m + size.n);
     const double depth = std::ceil(k / kStep) * kStep;
     const double one = 2 * depth * area / rate + constants.fill_us * kMicro;
@@ -95,17 +99,20 @@ ExpertPlan::Product ExpertPlan::product(double n, double k, const ExpertShape& s
   return out;
 }
 
-double ExpertPlan::Product::compute(double count, double experts) const {
+// A tile shorter than the mean is left out: the longer the mean, the fewer are left to choose from,
+// so that the time does not fall as it grows.
+double ExpertPlan::Product::compute(double count, double experts, double mean) const {
   double best = 1e30;
   for (const Tile& tile : tiles) {
+    if (tile.rows < mean && tile.rows < tiles.back().rows) continue;
     const double along = std::max(experts, count / tile.rows + experts / 2);
     best = std::min(best, std::max(tile.one_wave, along * tile.per_tile));
   }
   return best;
 }
 
-double ExpertPlan::Product::seconds(double count, double experts) const {
-  const double c = compute(count, experts);
+double ExpertPlan::Product::seconds(double count, double experts, double mean) const {
+  const double c = compute(count, experts, mean);
   const double b = memory(count, experts);
   return std::sqrt(c * c + b * b);
 }

@@ -78,13 +78,20 @@ class GemmPlan {
 // The routed experts of one MoE layer on one die: gate and up as one grouped product, then down,
 // and the handling of rows between them. Rows are spread evenly over the experts that get any:
 //   tiles of an expert = max(1, rows / tile + 1 / 2), the mean of the rounding up;
-//   seconds = floor + bytes handled of rows and tokens + the two products' sqrt(compute^2 +
+//   handling = h + ramp x h / (h + half), h: the bytes of rows and tokens that it moves;
+//   seconds = floor + slot x experts held + handling + the two products' sqrt(compute^2 +
 //   memory^2).
+// The tile is the best of a menu, or, for kernels that know no rows but the batch's (mean_tile:
+// Triton's matmul_ogs, of OpenAI's triton_kernels), the least of 16, 64 and 128 rows that holds the
+// mean rows of an expert: where those stand for all of a batch's copies, it is taller than its
+// rows.
 struct ExpertShape {
   double hidden = 0;
   double ffn = 0;  // of one expert, after it was split over dies
   double weight_bytes = 2;
   double activation_bytes = 2;
+  double slots = 1;         // experts that the die holds, with rows or without
+  double token_copies = 1;  // copies of a token that the kernel spreads over them in its mean
 };
 
 class ExpertPlan {
@@ -97,14 +104,16 @@ class ExpertPlan {
   // Does not fall when any grows.
   [[nodiscard]] double seconds(double rows, double experts, double tokens) const {
     if (rows <= 0) return 0;
-    return floor_ + handling_seconds(rows, tokens) + up_.seconds(rows, experts) +
-           down_.seconds(rows, experts);
+    const double mean = mean_rows_ * tokens;
+    return floor_ + handling_seconds(rows, tokens) + up_.seconds(rows, experts, mean) +
+           down_.seconds(rows, experts, mean);
   }
   [[nodiscard]] double handling_seconds(double rows, double tokens) const {
-    return per_row_handling_ * rows + per_token_handling_ * tokens;
+    const double moved = per_row_handling_ * rows + per_token_handling_ * tokens;
+    return moved + ramp_ * moved / (moved + half_);
   }
-  [[nodiscard]] bool compute_bound(double rows, double experts) const {
-    return up_.compute(rows, experts) >= up_.memory(rows, experts);
+  [[nodiscard]] bool compute_bound(double rows, double experts, double tokens) const {
+    return up_.compute(rows, experts, mean_rows_ * tokens) >= up_.memory(rows, experts);
   }
 
  private:
@@ -119,11 +128,12 @@ class ExpertPlan {
     double per_expert = 0;  // seconds: weights
     double per_row = 0;     // seconds: activations and outputs
 
-    [[nodiscard]] double compute(double count, double experts) const;
+    // `mean`: rows that a tile is to hold, 0: any.
+    [[nodiscard]] double compute(double count, double experts, double mean) const;
     [[nodiscard]] double memory(double count, double experts) const {
       return per_expert * experts + per_row * count;
     }
-    [[nodiscard]] double seconds(double count, double experts) const;
+    [[nodiscard]] double seconds(double count, double experts, double mean) const;
   };
   static Product product(double n, double k, const ExpertShape& shape,
                          const GemmConstants& constants, const GemmPeaks& peaks);
@@ -133,6 +143,9 @@ class ExpertPlan {
   double floor_ = 0;
   double per_row_handling_ = 0;
   double per_token_handling_ = 0;
+  double ramp_ = 0;
+  double half_ = 1;
+  double mean_rows_ = 0;  // per token; 0: tiles do not follow it
 };
 
 }  // namespace weft

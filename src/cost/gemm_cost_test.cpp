@@ -32,6 +32,10 @@ GemmConstants random_constants(Random& random) {
   c.passes = between(random, 0, 6);
   c.token_passes = between(random, 0, 6);
   c.step_ns = between(random, 0, 3);
+  c.slot_us = between(random, 0, 1);
+  c.ramp_us = between(random, 0, 20);
+  c.half_us = between(random, 0.01, 20);
+  c.mean_tile = random.below(2) == 1;
   return c;
 }
 
@@ -199,6 +203,8 @@ ExpertShape random_experts(Random& random) {
   ExpertShape s{size(random, 14), size(random, 14)};
   s.weight_bytes = between(random, 0.5, 4);
   s.activation_bytes = between(random, 0.5, 4);
+  s.slots = size(random, 9);
+  s.token_copies = size(random, 4);
   return s;
 }
 
@@ -250,10 +256,41 @@ TEST(ExpertCost, EveryTileTakesItsFill) {
   EXPECT_DOUBLE_EQ(ExpertPlan(shape, filled, kFourCores).seconds(1, 1, 1), 4 * tile);
 }
 
+TEST(ExpertCost, HandlingPaysHalfOfItsRampAtHalfAndExpertsWithoutRowsAreLookedAt) {
+  GemmConstants c;
+  c.passes = 2;
+  c.ramp_us = 6e6;
+  c.half_us = 300e6;
+  const ExpertPlan plan(ExpertShape{100, 50}, c, {1e15, 1, 1});
+  EXPECT_DOUBLE_EQ(plan.handling_seconds(1, 0), 300 + 3);
+  GemmConstants looked;
+  looked.slot_us = 1e6;
+  ExpertShape shape{64, 64};
+  const double one = ExpertPlan(shape, looked, kFourCores).seconds(1, 1, 1);
+  shape.slots = 8;
+  EXPECT_DOUBLE_EQ(ExpertPlan(shape, looked, kFourCores).seconds(1, 1, 1), one + 7);
+}
+
+TEST(ExpertCost, TilesByTheMeanAreAsTallAsTheBatchsMeanRows) {
+  const double row = 2.0 * 128 * 64 * 2;  // operations of one row of a tile, both products
+  GemmConstants c;
+  c.mean_tile = true;
+  ExpertShape shape{64, 64};
+  shape.slots = 2;
+  shape.token_copies = 4;
+  const ExpertPlan plan(shape, c, kFourCores);
+  EXPECT_DOUBLE_EQ(plan.seconds(1, 1, 8), 16 * row);    // 16 rows in the mean
+  EXPECT_DOUBLE_EQ(plan.seconds(1, 1, 9), 64 * row);    // 18
+  EXPECT_DOUBLE_EQ(plan.seconds(1, 1, 33), 128 * row);  // 66
+  EXPECT_DOUBLE_EQ(plan.seconds(1, 1, 500), 128 * row);
+  c.mean_tile = false;
+  EXPECT_DOUBLE_EQ(ExpertPlan(shape, c, kFourCores).seconds(1, 1, 500), 16 * row);
+}
+
 TEST(ExpertCost, FewRowsOfManyExpertsAreBoundByTheirWeights) {
   const ExpertPlan plan(ExpertShape{7168, 2048, 1, 1}, GemmConstants{}, {1.9e15, 3.35e12, 132});
-  EXPECT_FALSE(plan.compute_bound(32, 32));
-  EXPECT_TRUE(plan.compute_bound(65536, 4));
+  EXPECT_FALSE(plan.compute_bound(32, 32, 32));
+  EXPECT_TRUE(plan.compute_bound(65536, 4, 65536));
 }
 
 }  // namespace

@@ -172,7 +172,9 @@ void StepKernels::Builder::add_experts() const {
   const ExpertShape shape{static_cast<double>(model.hidden),
                           static_cast<double>(model.expert_ffn) / sharding.expert_split,
                           weight_bytes_of(sharding.expert_format, block_scaled),
-                          activation_bytes_of(format, block_scaled)};
+                          activation_bytes_of(format, block_scaled),
+                          sharding.expert_slots,
+                          sharding.exchanges ? 1 : static_cast<double>(model.experts_per_token)};
   e.plan = ExpertPlan(shape, system.chip.kernels.experts.of(kind).constants, peaks(format));
   e.layers = moe_layers;
   e.slots = sharding.expert_slots;
@@ -372,7 +374,7 @@ StepKernels::SharedParts StepKernels::shared_parts(const LoadSummary& sum) const
     const double each = passes_ * e.layers;
     parts.experts = each * e.plan.seconds(rows, touched, seen);
     parts.handling = each * e.plan.handling_seconds(rows, seen);
-    parts.experts_compute_bound = e.plan.compute_bound(rows, touched);
+    parts.experts_compute_bound = e.plan.compute_bound(rows, touched, seen);
   }
   if (exchanges_) {
     const double busiest = std::max(exchange_rank_share_ * tokens, exchange_mean_share_ * group);

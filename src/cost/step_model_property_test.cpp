@@ -164,6 +164,14 @@ EngineSpec random_engine(Random& random) {
   return engine;
 }
 
+// TensorRT-LLM's decode of grouped heads over BF16 KV changes to a faster kernel as a load grows
+// (cost/attention_layers.h); nothing else may fall.
+bool changes_kernel(const ModelShape& model, const InstanceLayout& layout,
+                    const EngineSpec& engine) {
+  return model.attention == AttentionKind::kGqa && model.kv_heads < model.heads &&
+         engine.expert_kernels != ExpertKernels::kOpen && layout.precision.kv == Format::kBf16;
+}
+
 // A case that check_layout() accepts, or nothing.
 struct Case {
   ModelShape model;
@@ -188,7 +196,10 @@ TEST(StepModelProperty, FiniteMonotoneAndNoFasterThanLight) {
   int exchanging = 0;
   for (int i = 0; i < kCases; ++i) {
     const Case c = random_case(random);
-    const StepModel model(c.model, c.system, c.layout, random_engine(random));
+    EngineSpec engine = random_engine(random);
+    engine.expert_kernels = i % 2 == 0 ? ExpertKernels::kTrtllm : ExpertKernels::kOpen;
+    const bool may_fall = changes_kernel(c.model, c.layout, engine);
+    const StepModel model(c.model, c.system, c.layout, engine);
     if (Sharding(c.model, c.system.chip, c.layout).exchanges) ++exchanging;
     std::vector<RankLoad> loads(static_cast<size_t>(c.layout.parallel.dp));
     for (RankLoad& load : loads) load = random_load(random);
@@ -199,7 +210,7 @@ TEST(StepModelProperty, FiniteMonotoneAndNoFasterThanLight) {
       ASSERT_LT(to_seconds(last), 1e7);
       grow(random, loads[random.below(loads.size())]);
       const Duration now = model.time(loads);
-      ASSERT_GE(now, last) << "case " << i << ", load " << j;
+      ASSERT_TRUE(now >= last || may_fall) << "case " << i << ", load " << j;
       last = now;
     }
   }

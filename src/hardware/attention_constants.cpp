@@ -12,8 +12,9 @@ namespace {
 
 constexpr const char* kPrefillNames[] = {"gqa_prefill", "mla_prefill", "mla_absorbed_prefill",
                                          "sparse_prefill", "index_prefill"};
-constexpr const char* kDecodeNames[] = {"gqa_decode", "mha_decode",    "gqa_narrow_decode",
-                                        "mla_decode", "sparse_decode", "index_decode"};
+constexpr const char* kDecodeNames[] = {"gqa_decode",      "mha_decode",    "gqa_narrow_decode",
+                                        "mla_decode",      "sparse_decode", "index_decode",
+                                        "gqa_wide_decode", "by_head_decode"};
 constexpr const char* kFormatNames[] = {"bf16", "fp8"};
 
 constexpr NumberRange kShare = {.min = 0, .max = 1, .exclusive_min = true};
@@ -70,10 +71,19 @@ AttentionConstants::Decode read_decode(ConfigTable table, const std::string& chi
   c.half_us = table.number("half_us", {.min = 0, .exclusive_min = true});
   c.compute_share = table.number("compute_share", kShare);
   c.item_us = table.number("item_us", kTime);
+  c.width_us = table.number("width_us", 0, kTime);
+  c.tile_us = table.number("tile_us", 0, kTime);
+  c.merge_us = table.number("merge_us", 0, kTime);
+  c.row_tile = table.number("row_tile", 16, kCount);
   c.row_passes = table.number("row_passes", kCount);
-  c.key_ns = table.number("key_ns", 0, kTime);
   c.chain_us = table.number("chain_us", 0, kTime);
   c.outside_window = table.number("outside_window", 0, {.min = 0, .max = 1});
+  c.part_rows = table.number("part_rows", 0, kTime);
+  c.by_head = table.boolean("by_head", false);
+  c.unsplit = table.boolean("unsplit", false);
+  c.key_ns = table.number("key_ns", 0, kTime);
+  c.alone_us = table.number("alone_us", 0, kTime);
+  c.few_by_head = table.boolean("few_by_head", false);
   read_origin(table, fit, chip);
   return fit;
 }
@@ -101,6 +111,12 @@ OwnTables read_own(ConfigTable table, const std::string& name) {
   }
   read_kernels(table, kPrefillNames, name, own.prefills, read_prefill);
   read_kernels(table, kDecodeNames, name, own.decodes, read_decode);
+  // Most kernels for grouped heads serve up to 32 of them.
+  auto& wide = own.decodes[static_cast<size_t>(DecodeKernel::kGqaWide)];
+  const auto& gqa = own.decodes[static_cast<size_t>(DecodeKernel::kGqa)];
+  for (size_t column = 0; column < 2; ++column) {
+    if (!wide[column]) wide[column] = gqa[column];
+  }
   return own;
 }
 

@@ -22,17 +22,29 @@ struct AttentionPrefillConstants {
   double window_us = 0;      // a core's time to mask the far edge of a window in a tile
 };
 
+// Where a row's width counts, it is in rows of 256 values: K and V of heads of 128.
 struct AttentionDecodeConstants {
   double floor_us = 0;        // an empty launch
   double memory_share = 1;    // of the peak bandwidth
   double ramp_us = 0;         // until enough bytes are in flight, and the merge of splits
   double half_us = 1;         // memory time at which half of the ramp is paid
   double compute_share = 1;   // of the dense peak
-  double item_us = 0;         // a core's least time for one sequence and KV head
+  double item_us = 0;         // a core's least time for one sequence and KV head ...
+  double width_us = 0;        // ... and in proportion to the row's width
+  double tile_us = 0;         // the same for each row tile after the first
+  double merge_us = 0;        // more of the ramp for each row tile after the first
+  double row_tile = 16;       // query rows that a matrix instruction holds
   double row_passes = 1;      // times that q and o rows cross memory
-  double key_ns = 0;          // a core's time for one key of one KV head, matrix unit apart
   double chain_us = 0;        // a core's walk over a long sequence's keys, before it is split
   double outside_window = 0;  // share of the keys outside a window that parts are laid over
+  double part_rows = 0;       // query rows of a part, parts being whole; 0: parts level out
+  // Kernels in which every query head walks its own keys.
+  bool by_head = false;
+  bool unsplit = false;  // and no head's keys are split
+  double key_ns = 0;     // a core's time for one key of one head
+  double alone_us = 0;   // a head's least time on an idle core
+  // Too few (sequences, KV heads and 128 keys) for a quarter of the cores: kByHead's instead.
+  bool few_by_head = false;
 };
 
 // A kernel's constants and where they come from.
@@ -51,12 +63,13 @@ struct AttentionFit {
   }
 };
 
-// kMha: as many KV heads as query heads; kGqaNarrow: heads of less than 128 values; kSparse: MLA
-// over selected rows; kIndex: their scores.
+// kMha: as many KV heads as query heads; kGqaNarrow: heads of less than 128 values; kGqaWide: 17 to
+// 32 query heads per KV head, of 128 values or more; kByHead: each query head by itself; kSparse:
+// MLA over selected rows; kIndex: their scores.
 enum class PrefillKernel { kGqa, kMla, kMlaAbsorbed, kSparse, kIndex };
-enum class DecodeKernel { kGqa, kMha, kGqaNarrow, kMla, kSparse, kIndex };
+enum class DecodeKernel { kGqa, kMha, kGqaNarrow, kMla, kSparse, kIndex, kGqaWide, kByHead };
 inline constexpr size_t kPrefillKernels = 5;
-inline constexpr size_t kDecodeKernels = 6;
+inline constexpr size_t kDecodeKernels = 8;
 
 // All kernels of one chip. A kernel without tables of its own has those of the first chip of `like`
 // that does; 8-bit KV without its own constants, in both, has those of BF16 KV.

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "hardware/catalog.h"
 
@@ -57,6 +59,11 @@ TEST(AttentionConstants, EveryChipOfTheCatalogHasThem) {
   EXPECT_EQ(constants->at("h100").decode(DecodeKernel::kMla, Format::kFp8).chip, "h100");
   EXPECT_TRUE(b200.decode(DecodeKernel::kMla, Format::kBf16).covers(64, 4096));
   EXPECT_FALSE(b200.decode(DecodeKernel::kMla, Format::kBf16).covers(64, 1e6));
+  const AttentionConstants& h100 = constants->at("h100");
+  const auto wide = [&](Format kv) { return h100.decode(DecodeKernel::kGqaWide, kv).constants; };
+  const auto gqa = [&](Format kv) { return h100.decode(DecodeKernel::kGqa, kv).constants; };
+  EXPECT_EQ(wide(Format::kBf16).item_us, gqa(Format::kBf16).item_us);  // no kernel of its own
+  EXPECT_NE(wide(Format::kFp8).item_us, gqa(Format::kFp8).item_us);
 }
 
 TEST(AttentionConstants, ErrorsNameTheKey) {
@@ -66,6 +73,16 @@ TEST(AttentionConstants, ErrorsNameTheKey) {
   EXPECT_NE(error_of(replaced(chip, "0.8", "1.8")).find("compute_share"), std::string::npos);
   EXPECT_NE(error_of(replaced(chip, "passes", "pases")).find("pas"), std::string::npos);
   EXPECT_NE(error_of(replaced(chip, "[1, 256]", "[1]")).find("two numbers"), std::string::npos);
+  const std::string decode =
+      "[x.gqa_decode.bf16]\nfloor_us = 1\nmemory_share = 1\nramp_us = 0\nhalf_us = 1\n"
+      "compute_share = 1\nitem_us = 1\nrow_passes = 1\nrow_tile = 0.5\n"
+      "source = \"s\"\nrange_sequences = [1, 2]\nrange_keys = [1, 2]\n";
+  EXPECT_NE(error_of("[x]\n" + decode).find("row_tile"), std::string::npos);
+  std::ifstream catalog("catalog/kernels/attention.toml");
+  const std::string whole{std::istreambuf_iterator<char>(catalog), {}};
+  EXPECT_EQ(error_of(whole), "");
+  EXPECT_NE(error_of(replaced(whole, "\nby_head =", "\nby_hand =")).find("by_hand"),
+            std::string::npos);
   EXPECT_NE(error_of(replaced(chip, "[x]\n", "[x]\nlike = [\"y\"]\n")).find("reason"),
             std::string::npos);
   const std::string like = "[x]\nlike = [\"y\"]\nreason = \"r\"\n";

@@ -56,6 +56,10 @@ GemmFit read_fit(ConfigTable table, const std::string& chip) {
   c.passes = table.number("passes", kFromZero);
   c.token_passes = table.number("token_passes", 0.0, kFromZero);
   c.step_ns = table.number("step_ns", 0.0, kFromZero);
+  c.slot_us = table.number("slot_us", 0.0, kFromZero);
+  c.ramp_us = table.number("ramp_us", 0.0, kFromZero);
+  c.half_us = table.number("half_us", 1.0, {.min = 0, .exclusive_min = true});
+  c.mean_tile = table.boolean("mean_tile", false);
   // What unfused quantising or launching adds in the tables, and engines count on their own.
   table.number("table_us", 0.0, kFromZero);
   fit.chip = chip;

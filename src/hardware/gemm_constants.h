@@ -20,9 +20,13 @@ struct GemmConstants {
   double split_us = 0;       // adding up the parts of a product that is split along k
   double splits = 1;         // parts at most
   double passes = 0;         // bytes per activation value that quantising and permuting move
-  double token_passes =
-      0;               // experts: bytes per value of a token, whether or not it has a copy here
-  double step_ns = 0;  // dense: the least time per value of k in a tile, a pipeline's latency
+  double step_ns = 0;        // dense: the least time per value of k in a tile, a pipeline's latency
+  // Experts.
+  double token_passes = 0;  // bytes per value of a token, whether or not it has a copy here
+  double slot_us = 0;       // a look at an expert that the die holds, with rows or without
+  double ramp_us = 0;       // until enough bytes of handling are in flight
+  double half_us = 1;       // time of handling at which half of the ramp is paid
+  bool mean_tile = false;   // tiles as tall as the mean rows of an expert, and no taller
 };
 
 // What a fit was made from, beside the constants.

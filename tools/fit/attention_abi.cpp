@@ -35,8 +35,9 @@ extern "C" void prefill_seconds(const double* c, const double* peaks, const doub
 // loads: sequences, context, tokens per sequence.
 extern "C" void decode_seconds(const double* c, const double* peaks, const double* shapes,
                                const double* loads, int count, double* out) {
-  const weft::AttentionDecodeConstants constants{c[0], c[1], c[2], c[3], c[4],
-                                                 c[5], c[6], c[7], c[8], c[9]};
+  const weft::AttentionDecodeConstants constants{
+      c[0],  c[1],  c[2],  c[3],  c[4],      c[5],      c[6],  c[7],  c[8],     c[9],
+      c[10], c[11], c[12], c[13], c[14] > 0, c[15] > 0, c[16], c[17], c[18] > 0};
   const weft::AttentionPeaks peak{peaks[0], peaks[1], peaks[2]};
   for (int i = 0; i < count; ++i) {
     const double* load = loads + 3L * i;

@@ -10,13 +10,18 @@ import pandas as pd
 
 WINDOW_TILE = 128  # keys that a kernel reads beyond a window
 MLA_ROW = 576  # kv_lora 512 + rope 64 of DeepSeek-V3
-# What InferSim's wide groups reach; no group that TensorRT-LLM was measured with is compute-bound.
+FLASH_MLA_ROWS = 64  # query rows of a part
+# What InferSim's wide groups reach; no group that TensorRT-LLM was measured with says it.
 GQA_DECODE_SHARE = 0.55
-# Only TensorRT-LLM's tables have windows, and short contexts of grouped heads.
+# Only TensorRT-LLM's tables have windows, short contexts of grouped heads and heads of any width.
 NOT_SEEN = {
     "prefill": {"window_us": 0.0},
-    "decode": {"key_ns": 0.0, "chain_us": 0.0, "outside_window": 0.0},
-}
+    "decode": {
+        "width_us": 0.0, "tile_us": 0.0, "merge_us": 0.0, "row_tile": 16.0, "chain_us": 0.0,
+        "outside_window": 0.0, "part_rows": 0.0, "by_head": 0.0, "unsplit": 0.0, "key_ns": 0.0,
+        "alone_us": 0.0, "few_by_head": 0.0,
+    },
+}  # fmt: skip
 FP8_ROW = 656  # FlashMLA: 512 FP8, 4 FP32 scales, 64 BF16
 
 
@@ -67,8 +72,10 @@ def make(chip, kernel, kv, math, source, shape, sequences, queries, keys, us, ea
         loads = stack(sequences, sequences * keys, queries)
     shapes = np.broadcast_to(shape, (len(loads), 8)).astype(float)
     us = np.asarray(us, float)
+    seen = more.pop("seen", ())
     if not more.get("base"):
-        more["given"] = NOT_SEEN[kernel.rpartition("_")[2]] | more.get("given", {})
+        unseen = {k: v for k, v in NOT_SEEN[kernel.rpartition("_")[2]].items() if k not in seen}
+        more["given"] = unseen | more.get("given", {})
     return Table(
         chip, kernel, kv, math, source, np.ascontiguousarray(shapes), loads, us, sequences, keys,
         **more,
@@ -128,37 +135,62 @@ def trtllm_gqa(root, chip, kv):
         chip, "gqa_decode", kv, "bf16", "generation_attention_perf (TensorRT-LLM 1.3.0rc20)",
         shape, d.batch_size, 1, d.step + 1, d.latency * 1e3,
     )
-    usual = d.head_dim.isin([128, 256]).to_numpy()
-    narrow = (d.head_dim < 128).to_numpy()
-    hopper = chip in ("h100", "h200")
-    some = (group > 1) & (group <= 16)
-    for kernel, rows, rest, tag in (
-        ("gqa_decode", some & usual, some & ~usual & ~narrow, "heads of 192 or 512"),
-        ("gqa_narrow_decode", some & narrow, None, ""),
-        ("mha_decode", (group == 1) & usual, (group == 1) & ~usual, "heads of 64, 192 or 512"),
+    yield from trtllm_decodes(every, group, d.head_dim.to_numpy(), chip in ("h100", "h200"))
+
+
+def few_blocks(table, cores=132):
+    """Rows that TensorRT-LLM decodes by head (src/cost/attention_layers.h); H100 and H200 alone."""
+    sequences, context = table.loads[:, 0], table.loads[:, 1]
+    return 4 * table.shapes[:, 1] * np.maximum(sequences, context / 128) < cores
+
+
+def trtllm_decodes(every, group, dim, hopper):
+    """The decode table by the kernels that its rows ran on."""
+    bf16_hopper = hopper and every.kv == "bf16"
+    usual, wide, narrow = (group > 1) & (group <= 16), (group > 16) & (group <= 32), dim < 128
+    few = few_blocks(every) if bf16_hopper else np.zeros(len(group), bool)
+    grouped = {
+        "compute_share": GQA_DECODE_SHARE, "row_tile": 16.0 if bf16_hopper else 8.0, "part_rows": 0.0, "by_head": 0.0, "unsplit": 0.0,
+        "key_ns": 0.0, "alone_us": 0.0, "few_by_head": float(bf16_hopper),
+        "outside_window": float(bf16_hopper),
+    }  # fmt: skip
+    own = hopper and every.kv == "fp8"  # a kernel of 32 rows
+    one_tile = {"tile_us": 0.0, "merge_us": 0.0}
+    by_head = grouped | one_tile | {
+        "row_tile": 16.0, "by_head": 1.0, "few_by_head": 0.0, "width_us": 0.0,
+        "compute_share": 1.0, "outside_window": 0.0,
+    }  # fmt: skip
+    for name in ("key_ns", "alone_us"):
+        del by_head[name]
+    unsplit = by_head | {
+        "unsplit": 1.0, "memory_share": 0.9, "ramp_us": 0.0, "half_us": 1.0, "row_passes": 1.0,
+    }  # fmt: skip
+    mha = by_head | {"outside_window": 1.0}
+    if not hopper:
+        mha = grouped | one_tile | {"compute_share": 1.0}
+    usual_dims = np.isin(dim, (128, 256))
+    wide_given = grouped | one_tile | {"row_tile": 32.0} if own else grouped
+    for kernel, rows, note, given in (
+        ("gqa_decode", usual & usual_dims, "", grouped),
+        ("gqa_decode", usual & ~usual_dims & ~narrow, "its heads of 192 or 512", grouped),
+        ("gqa_wide_decode" if own else "gqa_decode", wide & ~narrow, "its 17 to 32 heads", wide_given),
+        ("gqa_narrow_decode", usual & narrow, "", grouped),
+        ("gqa_narrow_decode", wide & narrow, "its 17 to 32 heads", grouped),
+        ("mha_decode", (group == 1) & usual_dims, "", mha),
+        ("mha_decode", (group == 1) & ~usual_dims, "its heads of 64, 192 or 512", mha),
+        ("by_head_decode", group > 32, "", unsplit),
+        ("by_head_decode", (usual | wide) & few & ~narrow, "its few blocks of keys", unsplit),
+        ("by_head_decode", (usual | wide) & few & narrow, "few blocks, heads of 64", unsplit),
     ):
+        rows = rows if kernel in ("by_head_decode", "mha_decode") else rows & ~few
+        if not rows.any():
+            continue
         fitted = select(every, rows, "")
         fitted.kernel = kernel
+        fitted.source = note or fitted.source
+        fitted.given = given
         fitted.bounds = {"memory_share": (0.7 if kernel == "mha_decode" else 0.85, 0.96)}
-        fitted.given = {
-            "compute_share": GQA_DECODE_SHARE,
-            "outside_window": float(hopper and (kv == "bf16" or kernel == "mha_decode")),
-        }
-        if kernel != "mha_decode":  # the others multiply in the matrix unit
-            fitted.given["key_ns"] = 0.0
         yield fitted
-        if rest is not None:
-            other = select(every, rest, tag)
-            other.kernel = kernel
-            yield other
-    wide = (group > 16) & (group <= 32)
-    tag = "17 to 32 heads per KV head"
-    yield select(every, wide & ~narrow, tag)
-    tall = select(every, wide & narrow, tag)
-    tall.kernel = "gqa_narrow_decode"
-    yield tall
-    # Groups that no kernel of its serves as such: it falls back to one that reads KV once per head.
-    yield select(every, group > 32, "more than 32 heads per KV head")
 
 
 def sglang_mla(root, chip, kv):
@@ -206,7 +238,7 @@ def infersim_mha(root, chip):
         shape = shape_of(rows.heads, rows.kv_heads, rows.dim, rows.dim, 2 * rows.dim * value)
         yield make(
             chip, "gqa_decode", kv, "bf16", "InferSim mha/decode", shape, rows.batch_size, 1,
-            rows.kv_len, rows.latency_us,
+            rows.kv_len, rows.latency_us, seen=("width_us", "tile_us"),
         )
     frames = []
     for path in sorted(pathlib.Path(f"{root}/infersim/mha/prefill/{chip}").glob("*.csv")):
@@ -228,7 +260,7 @@ def infersim_mla(root, chip):
         chip, "mla_decode", "bf16", "bf16", "InferSim mla/decode (FlashMLA)",
         shape_of(128, 1, MLA_ROW, 512, 2 * MLA_ROW, 0, 1), d.batch_size, 1, d.kv_len,
         d.latency_us, free=["floor_us", "ramp_us", "half_us", "compute_share", "item_us"],
-        base="h100.mla_decode.bf16",
+        base="h100.mla_decode.bf16", given={"part_rows": float(FLASH_MLA_ROWS)},
     )
     if chip != "h800":
         return

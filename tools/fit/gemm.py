@@ -29,8 +29,12 @@ CONSTANTS = {
     "split_us": (0, 20, 2.5),
     "splits": (1, 8, 8),
     "passes": (0, 12, 0.5),
-    "token_passes": (0, 0, 0),
     "step_ns": (0, 0, 0),
+    "token_passes": (0, 0, 0),
+    "slot_us": (0, 0, 0),
+    "ramp_us": (0, 0, 0),
+    "half_us": (1, 1, 1),
+    "mean_tile": (0, 0, 0),
 }
 STEPPED = ("gb200.fp8_block", "gb200.fp4")  # whose tiles wait for their pipeline
 STEPS = (0, 4, 1.5)
@@ -111,7 +115,7 @@ def formula():
 def predict(constants, chip, kind, shapes):
     rate = {"fp8_block": "fp8"}.get(kind, kind)
     out = np.empty(len(shapes))
-    c = np.array([float(constants.get(k, 0)) for k in CONSTANTS])
+    c = np.array([float(constants.get(k, v[0] if k == "half_us" else 0)) for k, v in CONSTANTS.items()])
     formula().gemm_seconds(
         tables.pointer(c), tables.pointer(tables.peaks(chip, rate)), tables.pointer(shapes),
         len(shapes), tables.pointer(out),
@@ -200,7 +204,7 @@ def write(fits, fitted):
 
 def check(fitted):
     catalog = tomllib.loads(CATALOG.read_text())
-    return tables.report(fitted, (ratios(catalog[t.chip][t.kind], t) for t in fitted), {})
+    return tables.report(fitted, (ratios(catalog[t.chip][t.kind], t) for t in fitted))
 
 
 def halves(fitted):

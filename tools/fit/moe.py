@@ -20,14 +20,13 @@ CATALOG = tables.ROOT / "catalog/kernels/moe.toml"
 # Route, permute, two products and gather, as kernels of a captured graph. What the tables have above
 # it is their own launching, one operator at a time: gpt-oss on one H200 decodes in less than that.
 CAPTURED_FLOOR_US = 10.0
-WEAK = {
-    "gb200.fp4": "three kernels by batch and shape, of which the library picks one by timing them",
-    "h100.four_bit_weights": "Triton kernels that are tuned batch by batch",
-    "h200.four_bit_weights": "Triton kernels that are tuned batch by batch",
-}
 CONSTANTS = gemm.CONSTANTS | {
-    "floor_us": (0, 80, 20), "passes": (0, 40, 8), "token_passes": (0, 40, 4),
+    "floor_us": (0, 80, 20), "passes": (0, 40, 8), "token_passes": (0, 80, 4),
+    "slot_us": (0, 1, 0.05), "ramp_us": (0, 60, 10), "half_us": (0.01, 200, 10),
 }  # fmt: skip
+SMOOTH = {"slot_us": 0.0, "ramp_us": 0.0, "half_us": 1.0, "mean_tile": False}
+# Triton's matmul_ogs: heights by the batch alone; dequantising hides what a tile's edges cost.
+BY_MEAN = SMOOTH | {"mean_tile": True, "edge": 0.0, "fill_us": 0.0}
 BYTES = gemm.BYTES | {"fp8_grouped": gemm.BYTES["fp8_block"], "four_bit_weights": (0.5 + 1 / 32, 2)}
 HEAD = """\
 # Constants of an MoE layer's experts on one die (src/cost/gemm_cost.h, ExpertPlan): tools/fit/moe.py
@@ -40,6 +39,11 @@ HEAD = """\
 #   table_us       what the table's own launching adds; it is no part of a prediction
 #   passes         bytes per value of a copy's hidden and ffn rows that handling moves
 #   token_passes   bytes per value of a token's row, whether or not it has a copy on the die
+#   slot_us        a look at an expert that the die holds, with rows or without
+#   ramp_us        until enough bytes of handling are in flight
+#   half_us        time of handling at which half of the ramp is paid
+#   mean_tile      true: 16, 64 or 128 rows to a tile by the mean rows of an expert over the whole
+#                  batch (Triton's kernels for 4-bit weights on Hopper), not by what suits the shape
 # range_m: tokens of the group; range_n: ffn of an expert on the die; range_k: hidden.
 
 """
@@ -79,9 +83,12 @@ def spread(d):
     return rows, touched
 
 
-def make(chip, kind, source, hidden, ffn, rows, touched, tokens, us, **more):
+def make(chip, kind, source, hidden, ffn, rows, touched, tokens, us, slots=1, copies=1, **more):
     weight, activation = BYTES[kind]
-    columns = [np.asarray(c, float) for c in (hidden, ffn, weight, activation, rows, touched, tokens)]
+    columns = [
+        np.asarray(c, float)
+        for c in (hidden, ffn, weight, activation, rows, touched, tokens, slots, copies)
+    ]
     shapes = np.ascontiguousarray(np.stack(np.broadcast_arrays(*columns), 1))
     return tables.Table(chip, kind, source, shapes, np.asarray(us, float), **more)
 
@@ -107,13 +114,15 @@ def fused(root, chip, stem):
         rows, touched = spread(x)
         yield make(
             chip, kind, source, x.hidden_size, x.inter_size / x.moe_tp_size, rows, touched,
-            x.num_tokens, x.latency * 1e3, fixed={"floor_us": CAPTURED_FLOOR_US},
+            x.num_tokens, x.latency * 1e3, x.num_experts / x.moe_ep_size, x.topk,
+            fixed={"floor_us": CAPTURED_FLOOR_US, "mean_tile": False},
         )
     x = d[d.moe_dtype == "w4a16_mxfp4"]
     rows, touched = spread(x)
     yield make(
         chip, "four_bit_weights", source, x.hidden_size, x.inter_size / x.moe_tp_size, rows, touched,
-        x.num_tokens, x.latency * 1e3, fixed={"floor_us": CAPTURED_FLOOR_US},
+        x.num_tokens, x.latency * 1e3, x.num_experts / x.moe_ep_size, x.topk,
+        fixed={"floor_us": CAPTURED_FLOOR_US} | (SMOOTH if chip == "gb200" else BY_MEAN),
     )
 
 
@@ -123,7 +132,7 @@ def grouped(root, chip, stem):
         f"{root}/kernels/aiconfigurator/{stem}__moe__sglang__0.5.10__wideep_generation_moe_perf.csv.gz"
     )
     rows, touched = spread(d)
-    fixed = {"token_passes": 0.0}
+    fixed = SMOOTH | {"token_passes": 0.0}
     return make(
         chip, "fp8_grouped", "wideep_generation_moe_perf (SGLang 0.5.10)", d.hidden_size,
         d.inter_size, rows, touched, d.num_tokens / d.moe_ep_size, d.latency * 1e3, fixed=fixed,
@@ -143,7 +152,7 @@ def infersim(root, chip):
     return make(
         chip, "fp8_grouped", "InferSim grouped_gemm (DeepGEMM)", d.hidden_size,
         d.intermediate_size, rows, touched, d.per_gpu, d.up_proj_us + d.down_proj_us,
-        fixed={"passes": 0.0, "token_passes": 0.0},
+        fixed=SMOOTH | {"passes": 0.0, "token_passes": 0.0},
     )
 
 
@@ -159,7 +168,7 @@ def all_tables(root):
 def predict(constants, table, shapes):
     rate = {"fp8_block": "fp8", "fp8_grouped": "fp8", "four_bit_weights": "bf16"}.get(table.kind, table.kind)
     out = np.empty(len(shapes))
-    c = np.array([float(constants.get(k, 0)) for k in CONSTANTS])
+    c = np.array([float((SMOOTH | constants).get(k, 0)) for k in CONSTANTS])
     gemm.formula().expert_seconds(
         tables.pointer(c), tables.pointer(tables.peaks(table.chip, rate)), tables.pointer(shapes),
         len(shapes), tables.pointer(out),
@@ -207,9 +216,10 @@ def like(chip):
 def cloudmatrix():
     """Table 10's grouped products (catalog/kernels/gemm.toml), and handling that is assumed."""
     dense = tomllib.loads(gemm.CATALOG.read_text())["ascend-910c"]["int8"]
-    constants = {k: dense.get(k, 0.0) for k in CONSTANTS} | {
+    constants = {k: dense.get(k, 0.0) for k in CONSTANTS if k not in SMOOTH} | {
         "floor_us": 8.0, "passes": 6.0, "splits": 1.0, "split_us": 0.0,
     }  # fmt: skip
+    del constants["step_ns"]
     source = (
         "products as gemm.toml (CloudMatrix384, Table 10: 4 and 8 groups); launches and handling of "
         "rows assumed: gate, up and SwiGLU read and write them once"
@@ -235,7 +245,9 @@ def write(fits, fitted):
         for table in fitted:
             if table.chip != chip:
                 continue
-            constants = {k: float(v) for k, v in fits[table.name].items()}
+            constants = {
+                k: v if isinstance(v, bool) else float(v) for k, v in fits[table.name].items()
+            }
             ratio = predict(constants, table, table.shapes) / table.us
             if table.fixed.get("passes") == 0.0:  # the table leaves out what is between products
                 constants["passes"] = fits["h100.fp8_grouped"]["passes"]
@@ -243,7 +255,8 @@ def write(fits, fitted):
             source = f"fitted on {table.source}, {len(ratio)} rows, median error {error:.1%}"
             columns = {"m": table.shapes[:, 6], "n": table.shapes[:, 1], "k": table.shapes[:, 0]}
             ends = {f"range_{k}": [float(v.min()), float(v.max())] for k, v in columns.items()}
-            out.append(tables.toml_table(table.name, constants | {"source": source} | ends))
+            shown = {k: v for k, v in constants.items() if SMOOTH.get(k) != v}
+            out.append(tables.toml_table(table.name, shown | {"source": source} | ends))
         out += served(chip)
     CATALOG.write_text(HEAD + "\n".join(out))
 
@@ -253,7 +266,7 @@ def check(fitted):
     ratios = (
         predict(catalog[t.chip][t.kind] | t.fixed, t, t.shapes) / t.us for t in fitted
     )
-    return tables.report(fitted, ratios, WEAK)
+    return tables.report(fitted, ratios)
 
 
 def main():
