@@ -62,7 +62,7 @@ Status read_texts(const Checkpoint& checkpoint, Tokenizer& tokenizer, TokenizerC
 }  // namespace
 
 void add_model_options(CLI::App& command, LocalModelOptions& options) {
-  command.add_option("--model", options.directory, "the checkpoint's folder")->required();
+  command.add_option("--model", options.directory, "the checkpoint's folder");
   command.add_option("--weights", options.weights, "what weights run in: int8, int4, bf16 or f32")
       ->capture_default_str();
   command.add_option("--kv", options.kv, "what KV is kept in: bf16, int8 or f32")
@@ -79,6 +79,9 @@ void add_model_options(CLI::App& command, LocalModelOptions& options) {
 
 Result<LocalModel> load_local_model(const LocalModelOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  if (options.directory.empty()) {
+    return bad_input("--model: missing; expected a checkpoint's folder");
+  }
   const auto weights = read_weights(options.weights);
   if (!weights) return weights.error();
   const auto kv = read_kv(options.kv);

@@ -32,6 +32,7 @@ GemmConstants random_constants(Random& random) {
   c.passes = between(random, 0, 6);
   c.token_passes = between(random, 0, 6);
   c.step_ns = between(random, 0, 3);
+  c.tile_rows = static_cast<double>(1 + random.below(128));
   return c;
 }
 
@@ -117,6 +118,14 @@ TEST(GemmCost, WavesOfTilesAreWhole) {
   EXPECT_DOUBLE_EQ(plan.compute_seconds(128), 2 * tile_seconds(64));
   const GemmPlan wider(GemmShape{257, 64}, GemmConstants{}, kFourCores);
   EXPECT_DOUBLE_EQ(wider.compute_seconds(64), 2 * tile_seconds(64)) << "one tile more than cores";
+}
+
+TEST(GemmCost, SmallerTilesWasteLessOnFewRows) {
+  GemmConstants fine;
+  fine.tile_rows = 16;
+  const GemmPlan plan(GemmShape{256, 64}, fine, kFourCores);
+  EXPECT_DOUBLE_EQ(plan.compute_seconds(1), tile_seconds(64) / 4);
+  EXPECT_DOUBLE_EQ(plan.compute_seconds(17), tile_seconds(64) / 2);
 }
 
 TEST(GemmCost, EdgesMakeLargeTilesWorthWhile) {
