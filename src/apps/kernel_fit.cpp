@@ -59,30 +59,34 @@ ProductFit fit_products(std::span<const ProductPoint> points, double weight_byte
                         double activation_bytes, const GemmPeaks& peaks) {
   std::vector<double> measured;
   for (const ProductPoint& p : points) measured.push_back(p.seconds + p.rounding_seconds);
+  GemmConstants c;
+  const auto error = [&] {
+    std::vector<double> predicted;
+    for (const ProductPoint& p : points) {
+      GemmShape shape{p.n, p.k};
+      shape.weight_bytes = weight_bytes;
+      shape.activation_bytes = activation_bytes;
+      predicted.push_back(GemmPlan(shape, c, peaks).seconds(p.m));
+    }
+    return log_error(predicted, measured);
+  };
+  const std::array<FitParameter, 4> parameters = {{{&c.floor_us, 0, 200},
+                                                   {&c.memory_share, 0.02, 1},
+                                                   {&c.compute_share, 0.02, 1},
+                                                   {&c.passes, 0, 100}}};
   ProductFit best;
   best.error = 1e30;
-  for (const double tile_rows : {1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0}) {
-    GemmConstants c;
-    c.tile_rows = tile_rows;
-    c.floor_us = 2;
-    c.memory_share = c.compute_share = 0.7;
-    c.passes = 4;
-    const auto error = [&] {
-      std::vector<double> predicted;
-      for (const ProductPoint& p : points) {
-        GemmShape shape{p.n, p.k};
-        shape.weight_bytes = weight_bytes;
-        shape.activation_bytes = activation_bytes;
-        predicted.push_back(GemmPlan(shape, c, peaks).seconds(p.m));
-      }
-      return log_error(predicted, measured);
-    };
-    const std::array<FitParameter, 4> parameters = {{{&c.floor_us, 0, 200},
-                                                     {&c.memory_share, 0.02, 1},
-                                                     {&c.compute_share, 0.02, 1},
-                                                     {&c.passes, 0, 100}}};
-    const double reached = fit(parameters, error);
-    if (reached < best.error) best = {c, reached};
+  for (const double tile_rows : {1.0, 4.0, 16.0, 32.0, 64.0}) {
+    for (const double share : {0.1, 0.3, 0.9}) {
+      c = {};
+      c.tile_rows = tile_rows;
+      c.floor_us = 2;
+      c.memory_share = 0.8;
+      c.compute_share = share;
+      c.passes = 1;
+      const double reached = fit(parameters, error);
+      if (reached < best.error) best = {c, reached};
+    }
   }
   return best;
 }
@@ -134,7 +138,18 @@ AttentionFitted fit_attention(std::span<const AttentionPoint> points, const Mode
                                                 {&out.prefill.compute_share, 0.001, 1},
                                                 {&out.prefill.passes, 1, 1000},
                                                 {&out.prefill.tile_us, 0, 1000}}};
-  out.prefill_error = fit(prefill, [&] { return error_of(true); });
+  out.prefill_error = 1e30;
+  const AttentionPrefillConstants unknown = out.prefill;
+  AttentionPrefillConstants best = unknown;
+  for (const double share : {0.02, 0.1, 0.5}) {
+    out.prefill = unknown;
+    out.prefill.compute_share = share;
+    const double reached = fit(prefill, [&] { return error_of(true); });
+    if (reached >= out.prefill_error) continue;
+    out.prefill_error = reached;
+    best = out.prefill;
+  }
+  out.prefill = best;
   const std::array<FitParameter, 3> decode = {{{&out.decode.floor_us, 0, 500},
                                                {&out.decode.memory_share, 0.001, 1},
                                                {&out.decode.item_us, 0, 1000}}};
@@ -142,16 +157,25 @@ AttentionFitted fit_attention(std::span<const AttentionPoint> points, const Mode
   return out;
 }
 
-double fit_steps(std::span<const StepPoint> points, const ModelShape& model,
-                 const InstanceLayout& layout, GemmKind kind, System& system, EngineSpec& engine) {
-  GemmConstants& products = system.chip.kernels.gemm.fits[static_cast<size_t>(kind)].constants;
-  const double rounding = products.passes;
-  const std::array<FitParameter, 3> parameters = {{{&engine.costs.small_kernel, 0, 10e-6},
-                                                   {&engine.costs.products_share, 0.2, 1},
-                                                   {&products.passes, rounding, 1000}}};
-  engine.costs.small_kernel = 1e-6;
-  return fit(parameters, [&] {
-    const StepModel step(model, system, layout, engine);
+void fit_steps(std::span<const StepPoint> points, const ModelShape& model,
+               const InstanceLayout& layout, GemmKind kind, StepFit& fitted) {
+  constexpr double kLeastOfAlone = 0.6;  // less would be another kernel than the one that was timed
+  Chip& chip = fitted.system.chip;
+  GemmConstants& products = chip.kernels.gemm.fits[static_cast<size_t>(kind)].constants;
+  AttentionDecodeConstants& decode = fitted.attention.decode;
+  const auto share_of = [](double& share) {
+    return FitParameter{&share, kLeastOfAlone * share, share};
+  };
+  const std::array<FitParameter, 5> parameters = {
+      {{&fitted.engine.costs.small_kernel, 0, 10e-6},
+       {&fitted.engine.costs.products_share, kLeastOfAlone, 1},
+       {&products.passes, products.passes, 1000},
+       share_of(products.memory_share),
+       share_of(decode.memory_share)}};
+  fitted.engine.costs.small_kernel = 1e-6;
+  fitted.error = fit(parameters, [&] {
+    set_attention(chip, model.attention, layout.precision.kv, fitted.attention);
+    const StepModel step(model, fitted.system, layout, fitted.engine);
     std::vector<double> predicted, measured;
     for (const StepPoint& p : points) {
       predicted.push_back(to_seconds(step.time({&p.load, 1})));
@@ -159,6 +183,7 @@ double fit_steps(std::span<const StepPoint> points, const ModelShape& model,
     }
     return log_error(predicted, measured);
   });
+  set_attention(chip, model.attention, layout.precision.kv, fitted.attention);
 }
 
 }  // namespace weft

@@ -52,10 +52,17 @@ struct StepPoint {
   RankLoad load;
   double seconds = 0;
 };
+// Where a fit of whole steps begins and what it changes.
+struct StepFit {
+  System system;  // constants of its kernels, as they were timed alone
+  EngineSpec engine;
+  AttentionFitted attention;  // of the layout's KV format
+  double error = 0;           // log_error() of the steps
+};
 // What whole steps take beside their kernels: EngineCosts::small_kernel, a time per layer;
-// products_share; and GemmConstants::passes of `kind`, time in proportion to tokens. Gives
-// log_error() of the steps.
-double fit_steps(std::span<const StepPoint> points, const ModelShape& model,
-                 const InstanceLayout& layout, GemmKind kind, System& system, EngineSpec& engine);
+// GemmConstants::passes of `kind`, a time per token; and how much less of their rates kernels reach
+// in a step than alone (products_share, memory shares).
+void fit_steps(std::span<const StepPoint> points, const ModelShape& model,
+               const InstanceLayout& layout, GemmKind kind, StepFit& fit);
 
 }  // namespace weft

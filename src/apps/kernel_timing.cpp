@@ -96,33 +96,38 @@ std::vector<PackedMatrix> made_up_matrices(WeightFormat format, int64_t n, int64
   return out;
 }
 
-// One layer after another of sequences of the same length, their KV written.
+// One layer after another, and then other blocks, so that no KV is found in a cache that a step
+// of the model would not find there.
 class AttentionTiming {
  public:
-  AttentionTiming(const LocalModel& local, KvFormat format, int64_t tokens, int layers,
-                  Workers& workers)
+  AttentionTiming(const LocalModel& local, KvFormat format, int64_t bytes, Workers& workers)
       : shape_(local.model.shape()),
         layout_(*weft::kv_layout(shape_, local.model.architecture(), kBlock, format)),
         kernels_(elementwise(local.model.isa())),
-        layers_(layers),
-        memory_(layout_, layers, ceil_div(tokens, kBlock)),
+        layers_(shape_.layers),
+        memory_(layout_, layers_, std::max<int64_t>(64, bytes / layers_ / layout_.block_bytes())),
         attention_(layout_, shape_.heads,
                    static_cast<float>(attention_scale(shape_, local.model.architecture())),
                    local.model.isa(), workers),
         workers_(workers) {
     workers_.run([&](int thread) {
       const Range range = split(memory_.blocks(), 1, thread, workers_.threads());
-      for (int l = 0; l < layers; ++l) {
+      for (int l = 0; l < layers_; ++l) {
         for (int64_t b = range.begin; b < range.end; ++b) {
           // 0x3c3c is 0.0115 in BF16, and so are four of these bytes as the scale of INT8.
-          const auto bytes = memory_.layer(l).bytes(layout_, static_cast<uint32_t>(b));
-          std::memset(bytes.data(), 0x3c, bytes.size());
+          const auto block = memory_.layer(l).bytes(layout_, static_cast<uint32_t>(b));
+          std::memset(block.data(), 0x3c, block.size());
         }
       }
     });
   }
 
-  // `sequences` of `context` tokens in place, of which each computes `tokens` more.
+  [[nodiscard]] bool holds(int64_t sequences, int64_t tokens) const {
+    return sequences * ceil_div(tokens, kBlock) <= memory_.blocks();
+  }
+
+  // `sequences` of `context` tokens in place, of which each computes `tokens` more. Requires that
+  // it holds them.
   AttentionPoint time(int64_t sequences, int64_t context, int64_t tokens, double budget) {
     lay_out(sequences, context, tokens);
     const bool latent = layout_.latent;
@@ -140,6 +145,7 @@ class AttentionTiming {
     std::vector<float> out = floats(out_width);
     const KvRows kv = {keys.data(), key_width, values.data(), value_width};
     const auto took = repeat(budget, 2, [&](int run) -> std::vector<double> {
+      if (run % layers_ == 0) next_blocks();
       const KvBlocks blocks = memory_.layer(run % layers_);
       const double begin = now_seconds();
       write_kv(layout_, blocks, sequences_, kv, kernels_, workers_);
@@ -161,9 +167,10 @@ class AttentionTiming {
  private:
   void lay_out(int64_t sequences, int64_t context, int64_t tokens) {
     const int64_t blocks = ceil_div(context + tokens, kBlock);
-    CHECK(sequences * blocks <= memory_.blocks());
+    CHECK(holds(sequences, context + tokens));
     table_.resize(static_cast<size_t>(sequences * blocks));
-    for (size_t i = 0; i < table_.size(); ++i) table_[i] = static_cast<uint32_t>(i);
+    first_block_ = 0;
+    next_blocks();
     sequences_.clear();
     for (int64_t s = 0; s < sequences; ++s) {
       const auto mine = std::span<const uint32_t>(table_).subspan(static_cast<size_t>(s * blocks),
@@ -186,6 +193,14 @@ class AttentionTiming {
     load_.prefill_products = static_cast<double>(sequences * tokens) * mean;
   }
 
+  void next_blocks() {
+    const int64_t all = memory_.blocks();
+    for (size_t i = 0; i < table_.size(); ++i) {
+      table_[i] = static_cast<uint32_t>((first_block_ + static_cast<int64_t>(i)) % all);
+    }
+    first_block_ = (first_block_ + static_cast<int64_t>(table_.size())) % all;
+  }
+
   const ModelShape& shape_;
   KvLayout layout_;
   const Elementwise& kernels_;
@@ -194,6 +209,7 @@ class AttentionTiming {
   PagedAttention attention_;
   Workers& workers_;
   std::vector<uint32_t> table_;
+  int64_t first_block_ = 0;
   std::vector<AttentionSequence> sequences_;
   RankLoad load_;
 };
@@ -227,20 +243,17 @@ std::vector<ProductPoint> time_products(const LocalModel& local, WeightFormat fo
 
 std::vector<AttentionPoint> time_attention(const LocalModel& local, KvFormat format,
                                            const KernelTimingConfig& config, Workers& workers) {
-  const int64_t longest = *std::ranges::max_element(config.contexts);
-  const int64_t tokens = std::max(*std::ranges::max_element(config.prompts),
-                                  *std::ranges::max_element(config.sequences) * (longest + kBlock));
-  const auto layout = *kv_layout(local.model.shape(), local.model.architecture(), kBlock, format);
-  const auto layer = static_cast<double>(tokens) * layout.bytes_per_token();
-  const int layers = std::clamp(static_cast<int>(static_cast<double>(config.bytes) / layer), 1, 8);
-  AttentionTiming timing(local, format, tokens, layers, workers);
+  AttentionTiming timing(local, format, config.kv_bytes, workers);
   std::vector<AttentionPoint> points;
   for (const int64_t prompt : config.prompts) {
+    if (!timing.holds(1, prompt)) continue;
     points.push_back(timing.time(1, 0, prompt, config.seconds));
-    points.push_back(timing.time(1, prompt - prompt / 4, prompt / 4, config.seconds));
+    const int64_t chunk = prompt / 4;
+    if (chunk > 1) points.push_back(timing.time(1, prompt - chunk, chunk, config.seconds));
   }
   for (const int64_t sequences : config.sequences) {
     for (const int64_t context : config.contexts) {
+      if (!timing.holds(sequences, context + 1)) continue;
       points.push_back(timing.time(sequences, context, 1, config.seconds));
     }
   }

@@ -28,13 +28,14 @@ struct AttentionPoint {
 };
 
 struct KernelTimingConfig {
-  double seconds = 0.05;               // that one point is timed for, about
-  int64_t bytes = int64_t{384} << 20;  // of weights or KV gone through in turns, so that they
-                                       // come from where a model's come from
-  std::vector<int64_t> rows = {1, 4, 16, 64, 256, 512};    // of products
-  std::vector<int64_t> prompts = {64, 256, 512, 1024};     // tokens
-  std::vector<int64_t> sequences = {1, 4, 16};             // that decode together
-  std::vector<int64_t> contexts = {256, 512, 1024, 2048};  // tokens of each
+  double seconds = 0.05;  // that one point is timed for, about
+  // Gone through in turns, so that weights and KV come from where a model's come from.
+  int64_t bytes = int64_t{256} << 20;
+  int64_t kv_bytes = int64_t{1} << 30;
+  std::vector<int64_t> rows = {1, 4, 16, 64, 128, 256, 512};    // of products
+  std::vector<int64_t> prompts = {128, 256, 512, 1024};         // tokens
+  std::vector<int64_t> sequences = {1, 4, 16};                  // that decode together
+  std::vector<int64_t> contexts = {128, 256, 512, 1024, 2048};  // tokens of each
 };
 
 // Of every shape of product in a layer and the head.
