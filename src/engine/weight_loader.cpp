@@ -9,6 +9,18 @@ namespace weft {
 
 namespace {
 
+// What was packed is not read from the file again, or rarely (rows of the embedding). Linux maps
+// pages around the one that is touched, so that those beside are dropped too.
+void drop_rows(const WeightRows& of, int64_t first, int64_t rows) {
+  constexpr size_t kAround = size_t{64} << 10;
+  const auto all = of.bytes();
+  const size_t row = all.size() / static_cast<size_t>(of.rows());
+  const size_t begin = static_cast<size_t>(first) * row;
+  const size_t end = begin + static_cast<size_t>(rows) * row;
+  const size_t from = begin - std::min(begin, kAround);
+  drop_pages(all.subspan(from, std::min(end + kAround, all.size()) - from));
+}
+
 // Rows of several tensors, one after the other, as one matrix; remembers the first error of any
 // thread.
 class PartReader {
@@ -22,6 +34,7 @@ class PartReader {
       const int64_t to = std::min(first + rows, before + part.rows());
       if (from < to) {
         note(part.read_finite(from - before, to - from, out + (from - first) * part.columns()));
+        drop_rows(part, from - before, to - from);
       }
       before += part.rows();
     }
@@ -43,13 +56,14 @@ class PartReader {
 }  // namespace
 
 WeightLoader::WeightLoader(const Checkpoint& checkpoint, EngineFormat format, Isa isa,
-                           Workers& workers)
+                           Workers& workers, WeightCache* cache)
     : checkpoint_(checkpoint),
       shape_(checkpoint.shape()),
       config_(checkpoint.architecture()),
       format_(format),
       isa_(isa),
-      workers_(workers) {}
+      workers_(workers),
+      cache_(cache) {}
 
 void WeightLoader::fail(const Error& error) {
   if (!error_) error_ = error;
@@ -74,21 +88,37 @@ std::vector<float> WeightLoader::vector(const std::string& name, int64_t size) {
   return out;
 }
 
+PackedMatrix WeightLoader::matrix(const std::string& tensors, WeightFormat format, int64_t n,
+                                  int64_t k, const RowReader& read) {
+  const WeightCacheName name = weight_cache_name(tensors, n, k, format);
+  std::optional<PackedMatrix> out;
+  if (cache_ != nullptr) out = cache_->take(name);
+  const bool fits = out && out->n() == n && out->k() == k && out->format() == format;
+  if (!fits) {
+    out = PackedMatrix::pack(format, isa_, n, k, read, workers_);
+    ++packed_;
+  }
+  parts_.push_back({name, out->serialized()});
+  return *std::move(out);
+}
+
 Linear WeightLoader::linear(std::span<const Part> parts, int64_t columns, WeightFormat format) {
   Linear out;
+  std::string names;
   std::vector<WeightRows> tensors;
   int64_t total = 0;
   for (const Part& part : parts) {
     auto tensor = rows(part.prefix + ".weight", part.rows, columns);
     if (!tensor) return out;
     tensors.push_back(std::move(*tensor));
+    names += part.prefix + " ";
     total += part.rows;
   }
   PartReader reader(std::move(tensors));
   const auto read = [&reader](int64_t first, int64_t rows, float* to) {
     reader.read(first, rows, to);
   };
-  out.matrix = PackedMatrix::pack(format, isa_, total, columns, read, workers_);
+  out.matrix = matrix(names, format, total, columns, read);
   if (reader.error()) fail(*reader.error());
   if (std::ranges::none_of(parts, &Part::has_bias)) return out;
   for (const Part& part : parts) {
@@ -122,13 +152,21 @@ GqaWeights WeightLoader::gqa(const std::string& prefix) {
 PackedMatrix WeightLoader::head_part(const WeightRows& rows, int64_t first, int64_t count,
                                      bool transposed) {
   const int64_t columns = rows.columns();
-  std::vector<float> values(static_cast<size_t>(count * columns));
-  const Status finite = rows.read_finite(first, count, values.data());
-  if (!finite.ok()) fail(finite.error());
+  std::vector<float> values;
+  std::once_flag once;
+  // Read when it is first asked for: not at all where the cache has the matrix.
+  const auto fill = [&] {
+    values.resize(static_cast<size_t>(count * columns));
+    const Status finite = rows.read_finite(first, count, values.data());
+    if (!finite.ok()) fail(finite.error());
+    drop_rows(rows, first, count);
+  };
   const auto plain = [&](int64_t from, int64_t n, float* out) {
+    std::call_once(once, fill);
     std::copy_n(values.data() + from * columns, n * columns, out);
   };
   const auto turned = [&](int64_t from, int64_t n, float* out) {
+    std::call_once(once, fill);
     for (int64_t r = 0; r < n; ++r) {
       for (int64_t c = 0; c < count; ++c) {
         out[r * count + c] = values[static_cast<size_t>(c * columns + from + r)];
@@ -137,8 +175,9 @@ PackedMatrix WeightLoader::head_part(const WeightRows& rows, int64_t first, int6
   };
   const bool exact = format_.weights == WeightFormat::kF32;
   const WeightFormat format = exact ? WeightFormat::kF32 : WeightFormat::kBf16;
-  return transposed ? PackedMatrix::pack(format, isa_, columns, count, turned, workers_)
-                    : PackedMatrix::pack(format, isa_, count, columns, plain, workers_);
+  const std::string name = rows.name() + " rows " + std::to_string(first);
+  return transposed ? matrix(name + " turned", format, columns, count, turned)
+                    : matrix(name, format, count, columns, plain);
 }
 
 MlaWeights WeightLoader::mla(const std::string& prefix) {
@@ -208,6 +247,7 @@ LayerWeights WeightLoader::layer(int layer) {
   } else {
     out.ffn = ffn(prefix + ".mlp", shape_.dense_ffn);
   }
+  checkpoint_.drop_pages();
   return out;
 }
 
