@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "apps/engine_timing.h"
@@ -75,6 +77,52 @@ Measured time_decode(EngineTiming& timing, const LocalModel& local, int64_t batc
           .bytes = static_cast<double>(local.model.weight_bytes()) + kv};
 }
 
+// What loading took, and memory.
+struct Start {
+  double load_seconds = 0;
+  double read_bytes = 0;           // of the checkpoint, or of the weights that were kept
+  double first_token_seconds = 0;  // loading and the first prompt
+  double weight_bytes = 0;
+  double kv_bytes = 0;
+  double peak_bytes = 0;  // of this process so far
+  double file_bytes = 0;  // of them, pages of files (embedding rows), which the system takes back
+};
+
+// A line of /proc/self/status in bytes, or 0 where there is none: "VmHWM:", the most memory that
+// this process has had.
+double memory_status(std::string_view key) {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(key)) return 1024 * std::strtod(line.c_str() + key.size(), nullptr);
+  }
+  return 0;
+}
+
+Start start_of(EngineTiming& timing, const LocalModel& local) {
+  Start out;
+  out.load_seconds = local.load_seconds;
+  out.weight_bytes = static_cast<double>(local.model.weight_bytes());
+  out.read_bytes =
+      local.cache.read ? out.weight_bytes : static_cast<double>(local.model.checkpoint().bytes());
+  out.first_token_seconds = local.load_seconds + timing.first_prompt_seconds();
+  out.kv_bytes = static_cast<double>(timing.kv_bytes());
+  out.peak_bytes = memory_status("VmHWM:");
+  out.file_bytes = memory_status("RssFile:");
+  return out;
+}
+
+void print(const Start& start, const LocalModel& local) {
+  fmt::print("loaded in {:.2f} s ({:.2f} GB/s{}), first token after {:.2f} s\n", start.load_seconds,
+             start.read_bytes / start.load_seconds / 1e9,
+             local.cache.read ? " of weights kept before" : "", start.first_token_seconds);
+  const double own = start.peak_bytes - start.file_bytes;
+  fmt::print(
+      "memory: {:.0f} MB at most and {:.0f} MB of files' pages; weights {:.0f} and KV {:.0f}, "
+      "{:+.1f} %\n",
+      own / 1e6, start.file_bytes / 1e6, start.weight_bytes / 1e6, start.kv_bytes / 1e6,
+      100 * (own / (start.weight_bytes + start.kv_bytes) - 1));
+}
+
 std::string share(const Measured& m, const Limits& limits) {
   if (m.operations > 0) {
     return fmt::format("{:5.1f} % of {:.2f} {} TOP/s",
@@ -104,7 +152,6 @@ Status bench_engine(const BenchEngineOptions& options) {
     return bad_input(fmt::format("--prompt: found {}, expected less: the model's context is {}",
                                  options.prompt, local->model.shape().context));
   }
-  const Limits limits = measure_limits(*local);
   EngineTiming timing(*local, {.prompt = options.prompt,
                                .batches = options.batches,
                                .steps = options.steps,
@@ -113,11 +160,13 @@ Status bench_engine(const BenchEngineOptions& options) {
   for (const int64_t batch : options.batches) {
     results.push_back(time_decode(timing, *local, batch));
   }
+  const Start start = start_of(timing, *local);  // before the limits take memory of their own
+  const Limits limits = measure_limits(*local);
   if (options.json != "-") {
-    fmt::print("{}: {} weights of {:.0f} MB, {} threads, {}; loaded in {:.2f} s\n",
-               options.model.directory, format_name(local->model.format().weights),
-               static_cast<double>(local->model.weight_bytes()) / 1e6, local->threads,
-               isa_name(local->model.isa()), local->load_seconds);
+    fmt::print("{}: {} weights, {} threads, {}\n", options.model.directory,
+               format_name(local->model.format().weights), local->threads,
+               isa_name(local->model.isa()));
+    print(start, *local);
     for (const Measured& m : results) {
       fmt::print("{:<22}{:>10.1f} tokens/s{:>10.2f} ms   {}\n", m.name, m.tokens_per_s,
                  1e3 * m.seconds, share(m, limits));
@@ -127,7 +176,14 @@ Status bench_engine(const BenchEngineOptions& options) {
                {"threads", local->threads},
                {"memory_bytes_per_s", limits.bytes_per_s},
                {"operations_per_s", limits.operations_per_s},
-               {"load_s", local->load_seconds},
+               {"load_s", start.load_seconds},
+               {"load_bytes_per_s", start.read_bytes / start.load_seconds},
+               {"weights_kept", local->cache.read},
+               {"first_token_s", start.first_token_seconds},
+               {"peak_bytes", start.peak_bytes},
+               {"file_bytes", start.file_bytes},
+               {"weight_bytes", start.weight_bytes},
+               {"kv_bytes", start.kv_bytes},
                {"results", Json::array()}};
   for (const Measured& m : results) json["results"].push_back(as_json(m, limits));
   return write_output(options.json, json.dump(2) + "\n");

@@ -59,7 +59,9 @@ StepSeconds EngineTiming::prompt(int64_t tokens, int repeats) {
     start(1, tokens);
     const double begin = now_seconds();
     prefill(0);
-    if (r > 0) seconds.push_back(now_seconds() - begin);
+    const double took = now_seconds() - begin;
+    if (r > 0) seconds.push_back(took);
+    if (first_prompt_seconds_ == 0) first_prompt_seconds_ = took;
   }
   StepSeconds out = of(seconds);
   out.tokens = 1;

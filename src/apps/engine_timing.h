@@ -38,6 +38,8 @@ class EngineTiming {
   [[nodiscard]] const KvLayout& kv_layout() { return instance_.kv().layout(); }
   // Of all blocks that it keeps.
   [[nodiscard]] int64_t kv_bytes();
+  // Of the first prompt of all, before anything was warm.
+  [[nodiscard]] double first_prompt_seconds() const { return first_prompt_seconds_; }
 
  private:
   void start(int64_t batch, int64_t prompt);
@@ -50,6 +52,7 @@ class EngineTiming {
   std::vector<TokenSequence> sequences_;
   std::vector<std::vector<BlockId>> tables_;
   std::vector<EnginePart> parts_;
+  double first_prompt_seconds_ = 0;
 };
 
 // Monotonic.

@@ -110,6 +110,7 @@ Linear WeightLoader::linear(std::span<const Part> parts, int64_t columns, Weight
   for (const Part& part : parts) {
     auto tensor = rows(part.prefix + ".weight", part.rows, columns);
     if (!tensor) return out;
+    if (cache_ == nullptr) want_pages(tensor->bytes());
     tensors.push_back(std::move(*tensor));
     names += part.prefix + " ";
     total += part.rows;
@@ -271,6 +272,8 @@ ModelWeights WeightLoader::model() {
   const std::string head = config_.tied_embeddings ? "model.embed_tokens" : "lm_head";
   out.head = linear({{{head, shape_.vocab}}}, shape_.hidden).matrix;
   for (int l = 0; l < shape_.layers && !error_; ++l) out.layers.push_back(layer(l));
+  // Its rows are read one by one, in no order, by the steps to come.
+  if (out.embedding) want_pages(out.embedding->bytes());
   if (!format_.loads_mtp) return out;
   for (int m = 0; m < shape_.mtp_layers && !error_; ++m) {
     out.mtp.push_back(mtp(shape_.layers + m));
