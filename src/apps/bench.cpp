@@ -1,6 +1,7 @@
 // weft bench: measures this machine. `sim` measures the simulator itself, `engine` a checkpoint.
 #include "apps/bench_engine.h"
 #include "apps/bench_sim.h"
+#include "apps/calibrate.h"
 #include "apps/commands.h"
 #include "apps/output.h"
 
@@ -26,10 +27,24 @@ void add_bench_engine(CLI::App& bench, int& exit_code) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   engine->add_option("--json", options->json, "writes the results as JSON (- is standard output)");
+  auto calibration = std::make_shared<CalibrateOptions>();
+  auto* file = engine->add_option("--calibrate", calibration->file,
+                                  "writes what this machine does as hardware for weft simulate");
+  engine
+      ->add_option("--seconds", calibration->seconds,
+                   "of --calibrate: that kernels are timed for, about")
+      ->needs(file)
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
   engine->footer(
       "Example:\n  weft model init --like qwen3 --size small --out /tmp/small\n"
-      "  weft bench engine --model /tmp/small --weights int8 --batch 1 16");
-  engine->callback([options, &exit_code] { exit_code = report_status(bench_engine(*options)); });
+      "  weft bench engine --model /tmp/small --weights int8 --batch 1 16\n"
+      "  weft bench engine --calibrate here.toml");
+  engine->callback([options, calibration, &exit_code] {
+    calibration->model = options->model;
+    exit_code =
+        report_status(calibration->file.empty() ? bench_engine(*options) : calibrate(*calibration));
+  });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "apps/local_model.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -62,7 +63,7 @@ Status read_texts(const Checkpoint& checkpoint, Tokenizer& tokenizer, TokenizerC
 }  // namespace
 
 void add_model_options(CLI::App& command, LocalModelOptions& options) {
-  command.add_option("--model", options.directory, "the checkpoint's folder")->required();
+  command.add_option("--model", options.directory, "the checkpoint's folder");
   command.add_option("--weights", options.weights, "what weights run in: int8, int4, bf16 or f32")
       ->capture_default_str();
   command.add_option("--kv", options.kv, "what KV is kept in: bf16, int8 or f32")
@@ -74,11 +75,16 @@ void add_model_options(CLI::App& command, LocalModelOptions& options) {
       .add_option("--draft-tokens", options.draft_tokens,
                   "tokens that the checkpoint's MTP module proposes a step; 1 where it has one")
       ->check(CLI::Range(0, 8));
+  command.add_flag("--cache-weights", options.caches_weights,
+                   "keeps packed weights in a file beside the checkpoint, for the next start");
   command.add_flag("--no-pin", options.unpinned, "leaves threads to the system's scheduler");
 }
 
 Result<LocalModel> load_local_model(const LocalModelOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  if (options.directory.empty()) {
+    return bad_input("--model: missing; expected a checkpoint's folder");
+  }
   const auto weights = read_weights(options.weights);
   if (!weights) return weights.error();
   const auto kv = read_kv(options.kv);
@@ -104,9 +110,15 @@ Result<LocalModel> load_local_model(const LocalModelOptions& options) {
                           ? options.threads
                           : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   Workers workers(threads, false);
-  auto model = CpuModel::load(std::move(*checkpoint),
-                              {.weights = *weights, .loads_mtp = drafts > 0}, best_isa(), workers);
+  WeightCacheReport cache;
+#ifdef __GLIBC__
+  malloc_trim(0);  // what reading texts took
+#endif
+  auto model =
+      CpuModel::load(std::move(*checkpoint), {.weights = *weights, .loads_mtp = drafts > 0},
+                     best_isa(), workers, options.caches_weights ? &cache : nullptr);
   if (!model) return model.error();
+  if (!cache.note.empty()) fmt::print(stderr, "weft: note: {}\n", cache.note);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   return LocalModel{.model = std::move(*model),
                     .tokenizer = std::move(*tokenizer),
@@ -117,7 +129,8 @@ Result<LocalModel> load_local_model(const LocalModelOptions& options) {
                     .threads = threads,
                     .draft_tokens = drafts,
                     .pins_threads = !options.unpinned,
-                    .load_seconds = took.count()};
+                    .load_seconds = took.count(),
+                    .cache = std::move(cache)};
 }
 
 EngineInstanceConfig LocalModel::instance_config() const {

@@ -20,6 +20,7 @@ struct LocalModelOptions {
   int threads = 0;  // 0: one for each processor
   int draft_tokens = -1;
   bool unpinned = false;
+  bool caches_weights = false;
 };
 void add_model_options(CLI::App& command, LocalModelOptions& options);
 
@@ -34,6 +35,7 @@ struct LocalModel {
   int draft_tokens = 0;
   bool pins_threads = true;
   double load_seconds = 0;
+  WeightCacheReport cache;  // with caches_weights
 
   [[nodiscard]] EngineInstanceConfig instance_config() const;
   // The tokens that end a text, by generation_config.json, or else config.json.

@@ -31,7 +31,7 @@ GemmPlan::GemmPlan(const GemmShape& shape, const GemmConstants& constants, const
   while (splits_ < kSplits && (2 << (splits_ - 1)) <= constants.splits) ++splits_;
   for (int t = 0; t < kTiles; ++t) {
     Tile& tile = tiles_[static_cast<size_t>(t)];
-    const TileSize size = kMenu[t];
+    const TileSize size = {kMenu[t].m / kMenu[0].m * constants.tile_rows, kMenu[t].n};
     tile.rows = size.m;
     tile.columns = std::ceil(shape.n / size.n) * shape.groups;
     const double area = size.m * size.n + constants.edge * (size.m + size.n);

@@ -36,6 +36,7 @@ GemmConstants random_constants(Random& random) {
   c.ramp_us = between(random, 0, 20);
   c.half_us = between(random, 0.01, 20);
   c.mean_tile = random.below(2) == 1;
+  c.tile_rows = static_cast<double>(1 + random.below(128));
   return c;
 }
 
@@ -121,6 +122,14 @@ TEST(GemmCost, WavesOfTilesAreWhole) {
   EXPECT_DOUBLE_EQ(plan.compute_seconds(128), 2 * tile_seconds(64));
   const GemmPlan wider(GemmShape{257, 64}, GemmConstants{}, kFourCores);
   EXPECT_DOUBLE_EQ(wider.compute_seconds(64), 2 * tile_seconds(64)) << "one tile more than cores";
+}
+
+TEST(GemmCost, SmallerTilesWasteLessOnFewRows) {
+  GemmConstants fine;
+  fine.tile_rows = 16;
+  const GemmPlan plan(GemmShape{256, 64}, fine, kFourCores);
+  EXPECT_DOUBLE_EQ(plan.compute_seconds(1), tile_seconds(64) / 4);
+  EXPECT_DOUBLE_EQ(plan.compute_seconds(17), tile_seconds(64) / 2);
 }
 
 TEST(GemmCost, EdgesMakeLargeTilesWorthWhile) {

@@ -159,8 +159,13 @@ std::vector<LayerGemm> moe_gemms(const ModelShape& model, const InstanceLayout& 
   return out;
 }
 
-LayerGemm head_gemm(const ModelShape& model, const Sharding& sharding) {
+LayerGemm head_gemm(const ModelShape& model, const InstanceLayout& layout,
+                    const Sharding& sharding) {
   LayerGemm head;
+  if (layout.precision.head) {
+    head.weights = *layout.precision.head;
+    head.activations = layout.precision.activations;
+  }
   head.term = "head";
   head.n = std::llround(static_cast<double>(model.vocab) / sharding.tp);
   head.k = model.hidden;

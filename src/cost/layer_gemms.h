@@ -46,7 +46,8 @@ std::vector<LayerGemm> dense_ffn_gemms(const ModelShape& model, const InstanceLa
 std::vector<LayerGemm> moe_gemms(const ModelShape& model, const InstanceLayout& layout,
                                  const Sharding& sharding);
 // The vocabulary's slice of this die.
-LayerGemm head_gemm(const ModelShape& model, const Sharding& sharding);
+LayerGemm head_gemm(const ModelShape& model, const InstanceLayout& layout,
+                    const Sharding& sharding);
 // Of one MTP module: 2 hidden x hidden (DeepSeek-V3, section 2.2).
 LayerGemm draft_gemm(const ModelShape& model, const InstanceLayout& layout,
                      const Sharding& sharding);

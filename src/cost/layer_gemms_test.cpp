@@ -45,7 +45,7 @@ struct Products {
 Products products(const ModelShape& model, const InstanceLayout& l) {
   const Sharding sharding(model, h200(1024).chip, l);
   return {attention_gemms(model, l, sharding), dense_ffn_gemms(model, l, sharding),
-          moe_gemms(model, l, sharding), head_gemm(model, sharding),
+          moe_gemms(model, l, sharding), head_gemm(model, l, sharding),
           draft_gemm(model, l, sharding)};
 }
 

@@ -49,7 +49,7 @@ StepBound::StepBound(const ModelShape& model, const System& system, const Instan
   builder.add(attention_gemms(model, layout, sharding), layers_);
   builder.add(dense_ffn_gemms(model, layout, sharding), layers_);
   builder.add(moe_gemms(model, layout, sharding), layers_);
-  builder.add(head_gemm(model, sharding), head_);
+  builder.add(head_gemm(model, layout, sharding), head_);
   if (model.is_moe()) builder.add_experts(experts_);
 }
 

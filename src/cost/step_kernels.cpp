@@ -286,7 +286,7 @@ void StepKernels::Builder::add_once() const {
     out.pipeline_ =
         collective(plan_send(system, constants(), sharding.stage_dies), row / sharding.tp, pp);
   }
-  out.head_ = gemm(head_gemm(model, sharding));
+  out.head_ = gemm(head_gemm(model, layout, sharding));
   out.draft_ = gemm(draft_gemm(model, layout, sharding));
   out.sampling_ = engine.costs.sampling;
   out.sampling_per_row_ = 3.0 * 4 * model.vocab / memory;

@@ -14,6 +14,11 @@ bool is_within(const RankLoad& a, const RankLoad& b) {
          a.prefill_sequences <= b.prefill_sequences && a.prefill_longest <= b.prefill_longest;
 }
 
+InstanceLayout with_head(InstanceLayout layout, const EngineSpec& engine) {
+  if (engine.quantizes_head) layout.precision.head = layout.precision.weights;
+  return layout;
+}
+
 }  // namespace
 
 std::string_view bound_name(Bound bound) {
@@ -44,11 +49,12 @@ StepModel::StepModel(const ModelShape& model, const System& system, const Instan
       eager_((engine.costs.eager_layer * model.layers +
               engine.costs.eager_experts * (layers_ - dense_layers_)) /
              system.host_speed),
-      whole_(model, system, layout, engine, 1),
-      split_(Sharding(model, system.chip, layout).exchanges && layout.microbatches > 1
-                 ? StepKernels(model, system, layout, engine, layout.microbatches)
-                 : whole_),
-      bound_(model, system, layout) {}
+      whole_(model, system, with_head(layout, engine), engine, 1),
+      split_(
+          Sharding(model, system.chip, layout).exchanges && layout.microbatches > 1
+              ? StepKernels(model, system, with_head(layout, engine), engine, layout.microbatches)
+              : whole_),
+      bound_(model, system, with_head(layout, engine)) {}
 
 LoadSummary StepModel::summarize(std::span<const RankLoad> loads) const {
   int64_t most_tokens = 0;

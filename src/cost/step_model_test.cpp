@@ -218,6 +218,18 @@ TEST(StepModel, NarrowWeightsHelpDecodeAlone) {
               1, 0.01);
 }
 
+TEST(StepModel, AQuantisedHeadReadsTheBytesOfItsFormat) {
+  const InstanceLayout l = layout(Role::kUnified, 1, {}, Format::kFp8);
+  const std::vector<RankLoad> decode = {decode_load(1, 1000)};
+  EngineSpec quantizes;
+  quantizes.quantizes_head = true;
+  const StepModel wide(llama_8b(), h100(8), l);
+  const StepModel narrow(llama_8b(), h100(8), l, quantizes);
+  EXPECT_LT(term_ms(narrow.terms(decode), "head"), 0.7 * term_ms(wide.terms(decode), "head"));
+  EXPECT_EQ(term_ms(narrow.terms(decode), "dense ffn"), term_ms(wide.terms(decode), "dense ffn"));
+  EXPECT_LT(narrow.speed_of_light(decode), wide.speed_of_light(decode));
+}
+
 TEST(StepModel, LongContextIsCheapOnlyWhereAttentionIsSparse) {
   InstanceLayout l = layout(Role::kDecode, 8, {.dp = 1, .tp = 8}, Format::kFp8);
   const RankLoad near = decode_load(4, 8192);

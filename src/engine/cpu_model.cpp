@@ -35,6 +35,23 @@ int64_t bytes(const LayerWeights& layer) {
   return std::visit(of, layer.attention) + std::visit(of, layer.ffn);
 }
 
+// The cache, if there is one and it fits.
+Result<std::optional<WeightCache>> read_cache(const WeightCacheKey& key, Workers& workers,
+                                              WeightCacheReport& report) {
+  const auto file = MappedFile::open(key.file);
+  if (!file.ok()) {
+    if (file.error().code != ErrorCode::kNotFound) report.note = file.error().message;
+    return std::optional<WeightCache>();
+  }
+  auto read = WeightCache::read(file->bytes(), key, workers, true);
+  if (auto* fault = std::get_if<WeightCache::Fault>(&read)) {
+    if (fault->kind == WeightCacheFault::kForeign) return bad_input(fault->message);
+    report.note = fault->message + "; packed again";
+    return std::optional<WeightCache>();
+  }
+  return std::optional<WeightCache>(std::get<WeightCache>(std::move(read)));
+}
+
 }  // namespace
 
 CpuModel::CpuModel(std::unique_ptr<Checkpoint> checkpoint, ModelWeights weights,
@@ -45,12 +62,31 @@ CpuModel::CpuModel(std::unique_ptr<Checkpoint> checkpoint, ModelWeights weights,
       isa_(isa) {}
 
 Result<CpuModel> CpuModel::load(Checkpoint checkpoint, const EngineFormat& format, Isa isa,
-                                Workers& workers) {
+                                Workers& workers, WeightCacheReport* cache) {
   auto owned = std::make_unique<Checkpoint>(std::move(checkpoint));
   if (const Status complete = owned->check_tensors(); !complete.ok()) return complete.error();
-  WeightLoader loader(*owned, format, isa, workers);
+  std::optional<WeightCache> kept;
+  WeightCacheKey key;
+  if (cache != nullptr) {
+    auto found = weight_cache_key(owned->directory(), format);
+    if (!found) return found.error();
+    key = std::move(*found);
+    cache->file = key.file;
+    auto opened = read_cache(key, workers, *cache);
+    if (!opened) return opened.error();
+    kept = std::move(*opened);
+  }
+  WeightLoader loader(*owned, format, isa, workers, kept ? &*kept : nullptr);
   ModelWeights weights = loader.model();
   if (loader.error()) return *loader.error();
+  if (cache != nullptr) {
+    cache->read = loader.packed() == 0;
+    if (!cache->read) {
+      const Status written = write_weight_cache(key, loader.parts());
+      cache->written = written.ok();
+      if (!written.ok()) cache->note = written.error().message;
+    }
+  }
   return CpuModel(std::move(owned), std::move(weights), format, isa);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "engine/weight_cache.h"
 #include "engine/weights.h"
 #include "kernels/isa.h"
 #include "kernels/workers.h"
@@ -16,8 +17,11 @@ class CpuModel {
  public:
   // Packs every weight with all threads. kBadInput names the tensor that is missing, has another
   // shape than config.json says, or holds a value that is not finite.
+  // With `cache`, matrices come from the file beside the checkpoint where it fits, and are written
+  // there where it does not (weight_cache.h); kBadInput when another file is in its place. What is
+  // wrong with the file otherwise is told in cache->note, and costs time alone.
   static Result<CpuModel> load(Checkpoint checkpoint, const EngineFormat& format, Isa isa,
-                               Workers& workers);
+                               Workers& workers, WeightCacheReport* cache = nullptr);
 
   [[nodiscard]] const Checkpoint& checkpoint() const { return *checkpoint_; }
   [[nodiscard]] const ModelShape& shape() const { return checkpoint_->shape(); }

@@ -26,6 +26,18 @@ class ErrorOfThreads {
   std::optional<Error> first_;
 };
 
+// What was packed is not read from the file again, or rarely (rows of the embedding). Linux maps
+// pages around the one that is touched, so that those beside are dropped too.
+void drop_rows(const WeightRows& of, int64_t first, int64_t rows) {
+  constexpr size_t kAround = size_t{64} << 10;
+  const auto all = of.bytes();
+  const size_t row = all.size() / static_cast<size_t>(of.rows());
+  const size_t begin = static_cast<size_t>(first) * row;
+  const size_t end = begin + static_cast<size_t>(rows) * row;
+  const size_t from = begin - std::min(begin, kAround);
+  drop_pages(all.subspan(from, std::min(end + kAround, all.size()) - from));
+}
+
 // Rows of several tensors, one after the other, as one matrix.
 class PartReader {
  public:
@@ -39,6 +51,7 @@ class PartReader {
       if (from < to) {
         error_.note(
             part.read_finite(from - before, to - from, out + (from - first) * part.columns()));
+        drop_rows(part, from - before, to - from);
       }
       before += part.rows();
     }
@@ -50,16 +63,44 @@ class PartReader {
   ErrorOfThreads error_;
 };
 
+// Gates and ups as Epilogue::kSiluMul takes them; zeros after the last.
+class GateUpReader {
+ public:
+  GateUpReader(WeightRows gate, WeightRows up) : gate_(std::move(gate)), up_(std::move(up)) {}
+
+  void read(int64_t first, int64_t rows, float* out) {
+    const int64_t columns = gate_.columns();
+    for (int64_t r = first, run = 0; r < first + rows; r += run, out += run * columns) {
+      const InterleavedRow row = interleaved_row(r);
+      const WeightRows& from = row.is_up ? up_ : gate_;
+      run = std::min(16 - r % 16, first + rows - r);
+      const int64_t there = std::clamp<int64_t>(from.rows() - row.index, 0, run);
+      if (there > 0) {
+        error_.note(from.read_finite(row.index, there, out));
+        drop_rows(from, row.index, there);
+      }
+      std::fill(out + there * columns, out + run * columns, 0.0F);
+    }
+  }
+  [[nodiscard]] const std::optional<Error>& error() const { return error_.first(); }
+
+ private:
+  WeightRows gate_;
+  WeightRows up_;
+  ErrorOfThreads error_;
+};
+
 }  // namespace
 
 WeightLoader::WeightLoader(const Checkpoint& checkpoint, EngineFormat format, Isa isa,
-                           Workers& workers)
+                           Workers& workers, WeightCache* cache)
     : checkpoint_(checkpoint),
       shape_(checkpoint.shape()),
       config_(checkpoint.architecture()),
       format_(format),
       isa_(isa),
-      workers_(workers) {}
+      workers_(workers),
+      cache_(cache) {}
 
 void WeightLoader::fail(const Error& error) {
   if (!error_) error_ = error;
@@ -84,21 +125,38 @@ std::vector<float> WeightLoader::vector(const std::string& name, int64_t size) {
   return out;
 }
 
+PackedMatrix WeightLoader::matrix(const std::string& tensors, WeightFormat format, int64_t n,
+                                  int64_t k, const RowReader& read) {
+  const WeightCacheName name = weight_cache_name(tensors, n, k, format);
+  std::optional<PackedMatrix> out;
+  if (cache_ != nullptr) out = cache_->take(name);
+  const bool fits = out && out->n() == n && out->k() == k && out->format() == format;
+  if (!fits) {
+    out = PackedMatrix::pack(format, isa_, n, k, read, workers_);
+    ++packed_;
+  }
+  parts_.push_back({name, out->serialized()});
+  return *std::move(out);
+}
+
 Linear WeightLoader::linear(std::span<const Part> parts, int64_t columns, WeightFormat format) {
   Linear out;
+  std::string names;
   std::vector<WeightRows> tensors;
   int64_t total = 0;
   for (const Part& part : parts) {
     auto tensor = rows(part.prefix + ".weight", part.rows, columns);
     if (!tensor) return out;
+    if (cache_ == nullptr) want_pages(tensor->bytes());
     tensors.push_back(std::move(*tensor));
+    names += part.prefix + " ";
     total += part.rows;
   }
   PartReader reader(std::move(tensors));
   const auto read = [&reader](int64_t first, int64_t rows, float* to) {
     reader.read(first, rows, to);
   };
-  out.matrix = PackedMatrix::pack(format, isa_, total, columns, read, workers_);
+  out.matrix = matrix(names, format, total, columns, read);
   if (reader.error()) fail(*reader.error());
   if (std::ranges::none_of(parts, &Part::has_bias)) return out;
   for (const Part& part : parts) {
@@ -132,13 +190,21 @@ GqaWeights WeightLoader::gqa(const std::string& prefix) {
 PackedMatrix WeightLoader::head_part(const WeightRows& rows, int64_t first, int64_t count,
                                      bool transposed) {
   const int64_t columns = rows.columns();
-  std::vector<float> values(static_cast<size_t>(count * columns));
-  const Status finite = rows.read_finite(first, count, values.data());
-  if (!finite.ok()) fail(finite.error());
+  std::vector<float> values;
+  std::once_flag once;
+  // Read when it is first asked for: not at all where the cache has the matrix.
+  const auto fill = [&] {
+    values.resize(static_cast<size_t>(count * columns));
+    const Status finite = rows.read_finite(first, count, values.data());
+    if (!finite.ok()) fail(finite.error());
+    drop_rows(rows, first, count);
+  };
   const auto plain = [&](int64_t from, int64_t n, float* out) {
+    std::call_once(once, fill);
     std::copy_n(values.data() + from * columns, n * columns, out);
   };
   const auto turned = [&](int64_t from, int64_t n, float* out) {
+    std::call_once(once, fill);
     for (int64_t r = 0; r < n; ++r) {
       for (int64_t c = 0; c < count; ++c) {
         out[r * count + c] = values[static_cast<size_t>(c * columns + from + r)];
@@ -147,8 +213,9 @@ PackedMatrix WeightLoader::head_part(const WeightRows& rows, int64_t first, int6
   };
   const bool exact = format_.weights == WeightFormat::kF32;
   const WeightFormat format = exact ? WeightFormat::kF32 : WeightFormat::kBf16;
-  return transposed ? PackedMatrix::pack(format, isa_, columns, count, turned, workers_)
-                    : PackedMatrix::pack(format, isa_, count, columns, plain, workers_);
+  const std::string name = rows.name() + " rows " + std::to_string(first);
+  return transposed ? matrix(name + " turned", format, columns, count, turned)
+                    : matrix(name, format, count, columns, plain);
 }
 
 MlaWeights WeightLoader::mla(const std::string& prefix) {
@@ -188,21 +255,15 @@ Linear WeightLoader::gate_up(const std::string& prefix, int64_t width) {
   const auto gate = rows(prefix + ".gate_proj.weight", width, shape_.hidden);
   const auto up = rows(prefix + ".up_proj.weight", width, shape_.hidden);
   if (!gate || !up) return out;
-  const int64_t columns = shape_.hidden;
+  if (cache_ == nullptr) want_pages(gate->bytes()), want_pages(up->bytes());
   const int64_t total = (width + 15) / 16 * 32;
-  ErrorOfThreads error;
-  const auto read = [&](int64_t first, int64_t count, float* to) {
-    for (int64_t r = first; r < first + count; ++r, to += columns) {
-      const InterleavedRow row = interleaved_row(r);
-      if (row.index < width) {
-        error.note((row.is_up ? up : gate)->read_finite(row.index, 1, to));
-      } else {
-        std::fill_n(to, columns, 0.0F);
-      }
-    }
+  GateUpReader reader(*gate, *up);
+  const auto read = [&reader](int64_t first, int64_t rows, float* to) {
+    reader.read(first, rows, to);
   };
-  out.matrix = PackedMatrix::pack(format_.weights, isa_, total, columns, read, workers_);
-  if (error.first()) fail(*error.first());
+  const std::string names = prefix + ".gate_proj and " + prefix + ".up_proj, interleaved";
+  out.matrix = matrix(names, format_.weights, total, shape_.hidden, read);
+  if (reader.error()) fail(*reader.error());
   if (!config_.mlp_bias) return out;
   const auto of_gate = vector(prefix + ".gate_proj.bias", width);
   const auto of_up = vector(prefix + ".up_proj.bias", width);
@@ -249,6 +310,7 @@ LayerWeights WeightLoader::layer(int layer) {
   } else {
     out.ffn = ffn(prefix + ".mlp", shape_.dense_ffn);
   }
+  checkpoint_.drop_pages();
   return out;
 }
 
@@ -272,6 +334,8 @@ ModelWeights WeightLoader::model() {
   const std::string head = config_.tied_embeddings ? "model.embed_tokens" : "lm_head";
   out.head = linear({{{head, shape_.vocab}}}, shape_.hidden).matrix;
   for (int l = 0; l < shape_.layers && !error_; ++l) out.layers.push_back(layer(l));
+  // Its rows are read one by one, in no order, by the steps to come.
+  if (out.embedding) want_pages(out.embedding->bytes());
   if (!format_.loads_mtp) return out;
   for (int m = 0; m < shape_.mtp_layers && !error_; ++m) {
     out.mtp.push_back(mtp(shape_.layers + m));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/weight_cache.h"
 #include "engine/weights.h"
 #include "kernels/isa.h"
 #include "kernels/workers.h"
@@ -17,7 +18,9 @@ namespace weft {
 
 class WeightLoader {
  public:
-  WeightLoader(const Checkpoint& checkpoint, EngineFormat format, Isa isa, Workers& workers);
+  // `cache`, if any, is asked for each matrix before it is packed; it outlives the loader.
+  WeightLoader(const Checkpoint& checkpoint, EngineFormat format, Isa isa, Workers& workers,
+               WeightCache* cache = nullptr);
 
   // Part of a linear layer: the tensor PREFIX.weight of `rows` rows, and PREFIX.bias.
   struct Part {
@@ -44,8 +47,15 @@ class WeightLoader {
   ModelWeights model();
 
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  // Every matrix of the model, wherever it came from; valid as long as the matrices.
+  [[nodiscard]] const std::vector<WeightCachePart>& parts() const { return parts_; }
+  // Matrices that were packed, not found in the cache.
+  [[nodiscard]] int64_t packed() const { return packed_; }
 
  private:
+  // From the cache, or by `read`; `tensors` names what it is made of.
+  PackedMatrix matrix(const std::string& tensors, WeightFormat format, int64_t n, int64_t k,
+                      const RowReader& read);
   // Rows of one tensor of a matrix.
   std::optional<WeightRows> rows(const std::string& name, int64_t rows, int64_t columns);
   // A head's part of kv_b_proj: `count` rows from `first`; transposed: its columns as rows.
@@ -58,6 +68,9 @@ class WeightLoader {
   EngineFormat format_;
   Isa isa_;
   Workers& workers_;
+  WeightCache* cache_;
+  std::vector<WeightCachePart> parts_;
+  int64_t packed_ = 0;
   std::optional<Error> error_;
 };
 

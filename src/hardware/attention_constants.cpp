@@ -176,4 +176,21 @@ Result<std::map<std::string, AttentionConstants>> read_attention_constants(Confi
   return constants;
 }
 
+AttentionConstants read_attention_table(ConfigTable table, const std::string& chip,
+                                        const AttentionConstants& other) {
+  OwnTables own;
+  read_kernels(table, kPrefillNames, chip, own.prefills, read_prefill);
+  read_kernels(table, kDecodeNames, chip, own.decodes, read_decode);
+  AttentionConstants out = other;
+  for (size_t column = 0; column < 2; ++column) {
+    for (size_t kernel = 0; kernel < kPrefillKernels; ++kernel) {
+      if (const auto& fit = own.prefills[kernel][column]) out.prefills[kernel][column] = *fit;
+    }
+    for (size_t kernel = 0; kernel < kDecodeKernels; ++kernel) {
+      if (const auto& fit = own.decodes[kernel][column]) out.decodes[kernel][column] = *fit;
+    }
+  }
+  return out;
+}
+
 }  // namespace weft

@@ -98,4 +98,9 @@ struct AttentionConstants {
 // kernel that neither the chip nor its `like` has.
 Result<std::map<std::string, AttentionConstants>> read_attention_constants(ConfigFile& file);
 
+// A chip's own tables; a kernel or format that has none is `other`'s, as shares of this chip's
+// peaks. Errors stay in the table's file.
+AttentionConstants read_attention_table(ConfigTable table, const std::string& chip,
+                                        const AttentionConstants& other);
+
 }  // namespace weft

@@ -47,9 +47,10 @@ class Loader {
   [[nodiscard]] Result<ChipRecord> chip(const std::string& name) const {
     const std::string full = files_.path("chip", name).empty() ? "ascend-" + name : name;
     const std::string path = files_.path("chip", full);
-    if (!path.empty()) return with_kernels(load(path, full, read_chip), path);
-    if (is_path(name)) return with_kernels(load(name, name, read_chip), name);
-    return files_.unknown("chip", name);
+    if (path.empty() && !is_path(name)) return files_.unknown("chip", name);
+    auto file = ConfigFile::load(path.empty() ? name : path);
+    if (!file.ok()) return file.error();
+    return read_chip(file->root(), path.empty() ? name : full, kernels_);
   }
   [[nodiscard]] Result<Record<Disk>> disk(const std::string& name) const {
     return simple("disk", name, read_disk);
@@ -61,24 +62,12 @@ class Loader {
   [[nodiscard]] Result<SystemRecord> system(const std::string& name, int depth = 0) const;
 
   [[nodiscard]] Result<Record<Engine>> engine(const std::string& name) const {
-    return simple("engine", name, read_engine);
+    return simple("engine", name, [](ConfigFile& file, const std::string& title) {
+      return read_engine(file.root(), title);
+    });
   }
 
  private:
-  // The chip with the constants of its kernels, or of those that its file names.
-  [[nodiscard]] Result<ChipRecord> with_kernels(Result<ChipRecord> record,
-                                                const std::string& path) const {
-    if (!record.ok()) return record;
-    const auto at = kernels_.find(record->kernels);
-    if (at == kernels_.end()) {
-      return bad_input(fmt::format(
-          "{}: kernels: found none for \"{}\", expected a chip of catalog/kernels, like "
-          "kernels = \"h100\"",
-          path, record->kernels));
-    }
-    record->thing.kernels = at->second;
-    return record;
-  }
   template <class Reader>
   static auto load(const std::string& path, const std::string& name, Reader read)
       -> decltype(read(std::declval<ConfigFile&>(), name)) {
@@ -128,6 +117,11 @@ Result<SystemRecord> Loader::system_file(const std::string& path, const std::str
   SystemParts parts;
   parts.chip = [this](const std::string& part) -> Result<Chip> {
     auto found = chip(part);
+    if (!found.ok()) return found.error();
+    return found.value().thing;
+  };
+  parts.own_chip = [this, &name](ConfigTable table) -> Result<Chip> {
+    auto found = read_chip(std::move(table), name, kernels_);
     if (!found.ok()) return found.error();
     return found.value().thing;
   };
@@ -315,6 +309,15 @@ Result<Engine> Catalog::engine(const std::string& name) const {
   auto record = Loader(folder_, kernels_).engine(name);
   if (!record.ok()) return record.error();
   return record.value().thing;
+}
+
+Result<Engine> Catalog::engine(const std::string& name, const std::string& hardware) const {
+  if (is_path(hardware)) {
+    auto on = system(hardware);
+    if (!on.ok()) return on.error();
+    if (on->engine && on->engine->name == name) return *std::move(on->engine);
+  }
+  return engine(name);
 }
 
 Result<ModelShape> Catalog::model(const std::string& name) const {

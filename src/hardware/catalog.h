@@ -52,6 +52,8 @@ class Catalog {
   [[nodiscard]] Result<Disk> disk(const std::string& name) const;
   [[nodiscard]] Result<Network> network(const std::string& name) const;
   [[nodiscard]] Result<Engine> engine(const std::string& name) const;
+  // As it was measured on `hardware`, where that is a file with [engine] of this name.
+  [[nodiscard]] Result<Engine> engine(const std::string& name, const std::string& hardware) const;
   // A catalog name, or a path to a config.json (or a folder that holds one).
   [[nodiscard]] Result<ModelShape> model(const std::string& name) const;
 

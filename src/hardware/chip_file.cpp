@@ -1,5 +1,7 @@
 // catalog/chips, catalog/disks and catalog/networks. Files give figures per package, as vendors do;
 // a Chip has them per die.
+#include <fmt/format.h>
+
 #include "hardware/figures.h"
 #include "hardware/records.h"
 
@@ -28,11 +30,35 @@ void read_names(ConfigTable& root, Record<Thing>& record) {
   record.note = root.text("note", "");
 }
 
+// Constants of catalog/kernels, and what the file has itself.
+void read_kernels(ConfigTable& root, const KernelsByChip& all, Chip& chip) {
+  const std::string of = root.text("kernels", chip.name);
+  const auto at = all.find(of);
+  if (at == all.end()) {
+    root.fail("kernels", fmt::format("found none for \"{}\", expected a chip of catalog/kernels, "
+                                     "like kernels = \"h100\"",
+                                     of));
+    return;
+  }
+  chip.kernels = at->second;
+  ChipKernels& own = chip.kernels;
+  if (auto table = root.find_table("gemm")) {
+    own.gemm = read_gemm_table(*table, chip.name, own.gemm);
+  }
+  if (auto table = root.find_table("experts")) {
+    own.experts = read_gemm_table(*table, chip.name, own.experts);
+  }
+  if (auto table = root.find_table("attention")) {
+    own.attention = read_attention_table(*table, chip.name, own.attention);
+  }
+}
+
 }  // namespace
 
-Result<ChipRecord> read_chip(ConfigFile& file, const std::string& name) {
+Result<ChipRecord> read_chip(ConfigTable root, const std::string& name,
+                             const KernelsByChip& kernels) {
   ChipRecord record;
-  FigureReader figures(file.root(), &record.figures);
+  FigureReader figures(std::move(root), &record.figures);
   read_names(figures.table(), record);
   record.server = figures.table().text("server", "");
   Chip& chip = record.thing;
@@ -53,7 +79,7 @@ Result<ChipRecord> read_chip(ConfigFile& file, const std::string& name) {
   chip.power_w = figures.number("power_w", 0.0);
   chip.idle_power_w = figures.number("idle_power_w", 0.0);
   chip.price_per_hour = figures.number("price_usd_per_hour", 0.0);
-  record.kernels = figures.table().text("kernels", name);
+  read_kernels(figures.table(), kernels, chip);
   if (chip.formats_text().empty()) {
     figures.table().fail("bf16_tflops", "missing; expected a rate in at least one format");
   }

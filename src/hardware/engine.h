@@ -66,6 +66,7 @@ struct EngineSpec {
   ExpertKernels expert_kernels = ExpertKernels::kTrtllm;
   bool captures_decode = true;   // decode steps are graphs, launched at once
   bool host_overlapped = false;  // the host's part runs beside the device's, and shows if longer
+  bool quantizes_head = false;   // the head is multiplied in the layers' format, not in BF16
 };
 
 // What an engine's share of memory is a share of. kAll: of the die's memory, weights, buffers and

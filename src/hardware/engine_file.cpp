@@ -70,10 +70,10 @@ Kind read_kind(FigureReader& figures, const char* key, const std::array<const ch
 
 }  // namespace
 
-Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name) {
+Result<Record<Engine>> read_engine(ConfigTable root, const std::string& name) {
   constexpr IntegerRange kCount = {.min = 1, .max = 1 << 30};
   Record<Engine> record;
-  FigureReader figures(file.root(), &record.figures);
+  FigureReader figures(std::move(root), &record.figures);
   Engine& engine = record.thing;
   engine.name = name;
   engine.title = record.title = figures.table().text("title");
@@ -93,6 +93,7 @@ Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name) {
   EngineSpec& spec = engine.spec;
   spec.captures_decode = figures.boolean("captures_decode", spec.captures_decode);
   spec.host_overlapped = figures.boolean("host_overlapped", spec.host_overlapped);
+  spec.quantizes_head = figures.boolean("quantizes_head", spec.quantizes_head);
   spec.all_reduce = read_kind(figures, "all_reduce", kAllReduces, spec.all_reduce);
   spec.expert_kernels = read_kind(figures, "expert_kernels", kExpertKernels, spec.expert_kernels);
   spec.prefill_exchange = read_kind(figures, "prefill_exchange", kExchanges, spec.prefill_exchange);

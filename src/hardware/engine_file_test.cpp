@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 Result<Record<Engine>> read(const std::string& text) {
   auto file = ConfigFile::parse(text, "e.toml");
   if (!file.ok()) return file.error();
-  return read_engine(*file, "e");
+  return read_engine(file->root(), "e");
 }
 
 Result<Record<Engine>> with(const std::string& key, const std::string& value,
@@ -28,7 +28,7 @@ TEST(EngineFile, EveryEngineOfTheCatalogCanBeRead) {
   for (const auto& entry : fs::directory_iterator("catalog/engines")) {
     auto file = ConfigFile::load(entry.path().string());
     ASSERT_TRUE(file.ok()) << file.error().message;
-    const auto record = read_engine(*file, entry.path().stem());
+    const auto record = read_engine(file->root(), entry.path().stem());
     ASSERT_TRUE(record.ok()) << record.error().message;
     EXPECT_EQ(record->thing.name, entry.path().stem());
     for (const EngineConstant& constant : engine_constants()) {

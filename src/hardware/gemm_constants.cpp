@@ -60,6 +60,7 @@ GemmFit read_fit(ConfigTable table, const std::string& chip) {
   c.ramp_us = table.number("ramp_us", 0.0, kFromZero);
   c.half_us = table.number("half_us", 1.0, {.min = 0, .exclusive_min = true});
   c.mean_tile = table.boolean("mean_tile", false);
+  c.tile_rows = table.number("tile_rows", c.tile_rows, {.min = 1, .max = 256});
   // What unfused quantising or launching adds in the tables, and engines count on their own.
   table.number("table_us", 0.0, kFromZero);
   fit.chip = chip;
@@ -70,6 +71,12 @@ GemmFit read_fit(ConfigTable table, const std::string& chip) {
   return fit;
 }
 
+void read_kinds(ConfigTable& table, const std::string& chip, OwnTables& own) {
+  for (size_t kind = 0; kind < kKindNames.size(); ++kind) {
+    if (auto fit = table.find_table(kKindNames[kind])) own.fits[kind] = read_fit(*fit, chip);
+  }
+}
+
 OwnTables read_own(ConfigTable table, const std::string& chip) {
   OwnTables own;
   own.like = table.texts("like");
@@ -78,9 +85,7 @@ OwnTables read_own(ConfigTable table, const std::string& chip) {
   if (!own.like.empty() && reason.empty()) {
     table.fail("reason", "missing; expected why the chips of `like` stand for this one");
   }
-  for (size_t kind = 0; kind < kKindNames.size(); ++kind) {
-    if (auto fit = table.find_table(kKindNames[kind])) own.fits[kind] = read_fit(*fit, chip);
-  }
+  read_kinds(table, chip, own);
   return own;
 }
 
@@ -155,6 +160,16 @@ Result<std::map<std::string, GemmTable>> read_gemm_constants(ConfigFile& file) {
   }
   if (auto error = root.finish()) return *error;
   return chips;
+}
+
+GemmTable read_gemm_table(ConfigTable table, const std::string& chip, const GemmTable& other) {
+  OwnTables own;
+  read_kinds(table, chip, own);
+  GemmTable out = other;
+  for (size_t kind = 0; kind < kKindNames.size(); ++kind) {
+    if (own.fits[kind]) out.fits[kind] = *own.fits[kind];
+  }
+  return out;
 }
 
 }  // namespace weft

@@ -1,5 +1,6 @@
 // Constants of matrix products, per chip and format, read from catalog/kernels/gemm.toml (dense)
-// and catalog/kernels/moe.toml (grouped by expert). Shares are of the chip's own dense peaks.
+// and catalog/kernels/moe.toml (grouped by expert), or from a chip's own file. Shares are of the
+// chip's own dense peaks.
 #pragma once
 
 #include <array>
@@ -21,6 +22,7 @@ struct GemmConstants {
   double splits = 1;         // parts at most
   double passes = 0;         // bytes per activation value that quantising and permuting move
   double step_ns = 0;        // dense: the least time per value of k in a tile, a pipeline's latency
+  double tile_rows = 64;  // dense: of the smallest tile; the others have one, two and two times it
   // Experts.
   double token_passes = 0;  // bytes per value of a token, whether or not it has a copy here
   double slot_us = 0;       // a look at an expert that the die holds, with rows or without
@@ -77,5 +79,9 @@ struct GemmTable {
 
 // Chip name -> constants. Errors name file, line and key; unknown keys are errors.
 Result<std::map<std::string, GemmTable>> read_gemm_constants(ConfigFile& file);
+
+// A chip's own tables, one for each kind that was measured on it; `other`'s stand for the rest, as
+// shares of this chip's peaks. Errors stay in the table's file.
+GemmTable read_gemm_table(ConfigTable table, const std::string& chip, const GemmTable& other);
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "hardware/chip_kernels.h"
+#include "hardware/engine.h"
 #include "model/format.h"
 
 namespace weft {
@@ -91,6 +93,7 @@ struct System {
   double system_power_w = 0;       // per package, everything included (0: chip power alone)
   double price_per_hour = 0;       // per package, USD (0: the chip's)
   double capital_usd = 0;          // per package, everything included, bought (0: unknown)
+  std::optional<Engine> engine;    // measured here: stands for the catalog's engine of its name
 
   [[nodiscard]] int dies() const { return packages * chip.dies; }
   [[nodiscard]] int nodes() const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,11 @@ struct Record {
 };
 
 struct ChipRecord : Record<Chip> {
-  std::string server;   // the system that CHIP-N derives from; may be empty
-  std::string kernels;  // the chip whose kernels' constants hold for it
+  std::string server;  // the system that CHIP-N derives from; may be empty
 };
+
+// Chip name -> what its kernels reach, as catalog/kernels has it.
+using KernelsByChip = std::map<std::string, ChipKernels>;
 
 struct SystemRecord : Record<System> {
   int packages_limit = 0;  // the largest N of CHIP-N
@@ -36,12 +39,17 @@ struct SystemRecord : Record<System> {
 // The catalog's chips, networks and other systems, as a system's file names them.
 struct SystemParts {
   std::function<Result<Chip>(const std::string&)> chip;
+  std::function<Result<Chip>(ConfigTable)> own_chip;  // a table in the place of a name
   std::function<Result<Record<Network>>(const std::string&)> network;
   std::function<Result<SystemRecord>(const std::string&)> system;
 };
 
-Result<ChipRecord> read_chip(ConfigFile& file, const std::string& name);
-Result<Record<Engine>> read_engine(ConfigFile& file, const std::string& name);
+// The constants of its kernels are those of the chip that it names (its own name without one), but
+// for the tables of [gemm], [experts] and [attention] that stand in the same place; keys as in
+// catalog/kernels.
+Result<ChipRecord> read_chip(ConfigTable root, const std::string& name,
+                             const KernelsByChip& kernels);
+Result<Record<Engine>> read_engine(ConfigTable root, const std::string& name);
 Result<Record<Disk>> read_disk(ConfigFile& file, const std::string& name);
 Result<Record<Network>> read_network(ConfigFile& file, const std::string& name);
 Result<Record<ModelShape>> read_model(ConfigFile& file, const std::string& name);

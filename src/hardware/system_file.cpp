@@ -150,6 +150,22 @@ Result<SystemRecord> read_cluster(ConfigTable table, const SystemParts& parts) {
   return join_systems(of.value(), count, &network.value());
 }
 
+// chip = "NAME", or [chip], what stands in a chip's file.
+std::optional<Error> read_chip_of(ConfigTable& root, SystemRecord& record,
+                                  const SystemParts& parts) {
+  if (auto own =
+          root.has("chip") && !root.is_text("chip") ? root.find_table("chip") : std::nullopt) {
+    const auto chip = parts.own_chip(std::move(*own));
+    if (!chip.ok()) return chip.error();
+    replace_chip(record, chip.value());
+    return std::nullopt;
+  }
+  const std::string name = root.text("chip");
+  const auto chip = parts.chip(name);
+  if (const Chip* found = checked(root, "chip", chip)) replace_chip(record, *found);
+  return std::nullopt;
+}
+
 // What the file stands on: a cluster of another, another as it is, or nothing yet.
 Result<SystemRecord> read_base(ConfigTable& root, const SystemParts& parts) {
   if (auto cluster = root.find_table("cluster")) return read_cluster(*cluster, parts);
@@ -173,9 +189,13 @@ Result<SystemRecord> read_system(ConfigFile& file, const std::string& name,
   record.title = root.text("title");
   record.note = root.text("note", record.note);
   if (is_new || root.has("chip")) {
-    const std::string chip_name = root.text("chip");
-    const auto chip = parts.chip(chip_name);
-    if (const Chip* found = checked(root, "chip", chip)) replace_chip(record, *found);
+    if (auto error = read_chip_of(root, record, parts)) return *error;
+  }
+  if (auto own = root.find_table("engine")) {
+    const std::string engine_name = own->text("name");
+    auto engine = read_engine(std::move(*own), engine_name);
+    if (!engine.ok()) return engine.error();
+    system.engine = std::move(engine).value().thing;
   }
   FigureReader reader(root, &record.figures);
   read_sizes(reader, system);

@@ -6,97 +6,27 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
-#include <cmath>
-#include <cstring>
 #include <numeric>
 
-#include "base/random.h"
-#include "kernels/reference.h"
+#include "kernels/multiply_testing.h"
 
 namespace weft {
 namespace {
 
-constexpr WeightFormat kFormats[] = {WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kInt8,
-                                     WeightFormat::kInt4};
+using testing::kFormats;
+using testing::normal_values;
+using testing::pack;
+using testing::product;
+using testing::read_rows;
+using testing::same_bits;
 
-std::vector<float> normal_values(int64_t count, Random& random) {
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = static_cast<float>(random.normal());
-  return values;
-}
-
-PackedMatrix pack(WeightFormat format, Isa isa, int64_t n, int64_t k, const std::vector<float>& w,
-                  Workers& workers) {
-  return PackedMatrix::pack(
-      format, isa, n, k,
-      [&](int64_t first, int64_t rows, float* out) {
-        std::memcpy(out, w.data() + first * k, static_cast<size_t>(rows * k) * sizeof(float));
-      },
-      workers);
-}
-
-// One product from floats to floats; y has a stride of its own and starts as `before`.
-std::vector<float> product(const std::vector<float>& x, const PackedMatrix& w, Isa isa, int64_t m,
-                           Workers& workers, bool accumulate = false, float before = -7) {
-  Activations activations;
-  activations.set(x.data(), m, w.k(), w.k(), w.format(), isa, workers);
-  const int64_t stride = w.n() + 3;
-  std::vector<float> wide(static_cast<size_t>(m * stride), before);
-  multiply(w, activations, {wide.data(), stride, accumulate ? Epilogue::kAdd : Epilogue::kSet},
-           workers);
-  std::vector<float> y;
-  for (int64_t i = 0; i < m; ++i) {
-    const float* row = wide.data() + i * stride;
-    y.insert(y.end(), row, row + w.n());
-    for (int64_t j = w.n(); j < stride; ++j) EXPECT_EQ(row[j], before) << "written past a row";
-  }
-  return y;
-}
-
-std::vector<float> read_rows(const PackedMatrix& w) {
-  std::vector<float> rows(static_cast<size_t>(w.n() * w.k()));
-  for (int64_t i = 0; i < w.n(); ++i) w.read_row(i, rows.data() + i * w.k());
-  return rows;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
-// The largest error of a sum of k rounded products, over the mean size of such a sum: sqrt(k) for
-// normal values. F32's sums lose at most about k ulps, typically sqrt(k) of them.
-double error_of(const std::vector<float>& y, const std::vector<double>& expected, int64_t k) {
-  double error = 0;
-  for (size_t i = 0; i < y.size(); ++i) error = std::max(error, std::abs(y[i] - expected[i]));
-  return error / std::sqrt(static_cast<double>(k));
-}
-
-struct Case {
-  int64_t m, n, k;
-};
-
-Case any_case() {
-  return {*rc::gen::inRange<int64_t>(1, 80), *rc::gen::inRange<int64_t>(1, 150),
-          *rc::gen::inRange<int64_t>(1, 400)};
-}
-
-RC_GTEST_PROP(Multiply, EveryVariantIsNearTheReference, ()) {
-  const Case c = any_case();
-  Random random(*rc::gen::arbitrary<uint64_t>());
-  const std::vector<float> x = normal_values(c.m * c.k, random),
-                           w = normal_values(c.n * c.k, random);
-  Workers workers(2, false);
-  for (WeightFormat format : kFormats) {
-    const std::vector<double> expected = reference::multiply(
-        reference::through_activations(x, c.m, c.k, format),
-        read_rows(pack(format, Isa::kPortable, c.n, c.k, w, workers)), c.m, c.n, c.k);
-    for (Isa isa : available_isas()) {
-      const PackedMatrix packed = pack(format, isa, c.n, c.k, w, workers);
-      RC_ASSERT(packed.finite());
-      const double error = error_of(product(x, packed, isa, c.m, workers), expected, c.k);
-      RC_LOG() << format_name(format) << " " << isa_name(isa) << " error " << error << "\n";
-      RC_ASSERT(error < 1e-5);
-    }
+// More of them: multiply_system_test.cpp.
+TEST(Multiply, EveryVariantIsNearTheReference) {
+  Random random(7);
+  for (int i = 0; i < 8; ++i) {
+    const auto any = [&](uint64_t most) { return static_cast<int64_t>(1 + random.below(most)); };
+    const int64_t m = any(79), n = any(149), k = any(399);
+    EXPECT_LT(testing::worst_error(m, n, k, random), 1e-5) << m << " x " << n << " x " << k;
   }
 }
 

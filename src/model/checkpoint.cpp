@@ -227,4 +227,8 @@ Status Checkpoint::check_tensors() const {
   return {};
 }
 
+void Checkpoint::drop_pages() const {
+  for (const MappedFile& file : files_) weft::drop_pages(file.bytes());
+}
+
 }  // namespace weft

@@ -56,6 +56,8 @@ class Checkpoint {
   // The same as floats, with the block scales of FP8 tensors; integers are refused.
   [[nodiscard]] Result<WeightRows> weight(std::string_view name,
                                           std::span<const int64_t> shape) const;
+  // Lets the system take back the memory of what was read so far; it is read again from the files.
+  void drop_pages() const;
   // Whether every tensor of expected_tensors() is there, has its shape and is a weight; the first
   // that is not. Tensors that no architecture knows are left alone.
   [[nodiscard]] Status check_tensors() const;

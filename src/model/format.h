@@ -27,6 +27,8 @@ struct Precision {
   Format kv = Format::kBf16;
   // Attention's matrices, where a checkpoint keeps them in another format than the layers beside.
   std::optional<Format> attention = std::nullopt;
+  // The head's matrix and what it is multiplied with; nothing: BF16.
+  std::optional<Format> head = std::nullopt;
   // FP8 with a scale per 128 x 128 weights and per 128 activations (DeepSeek-V3, section 3.3)
   // rather than one a tensor; nothing: as the model was published.
   std::optional<bool> block_scales = std::nullopt;

@@ -316,6 +316,28 @@ Result<TensorMap> read_safetensors(std::span<const std::byte> bytes, const std::
   return HeaderReader(bytes, file).read();
 }
 
+namespace {
+
+// The whole pages within, or all that hold any of `bytes`. Advice: where it is not taken, only
+// memory or time is lost.
+void advise(std::span<const std::byte> bytes, bool within, int advice) {
+  constexpr uintptr_t kPage = 4096;
+  const auto first = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t last = first + bytes.size();
+  const uintptr_t begin = (first + (within ? kPage - 1 : 0)) / kPage * kPage;
+  const uintptr_t end = (last + (within ? 0 : kPage - 1)) / kPage * kPage;
+  if (begin >= end) return;
+  static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, advice));
+}
+
+}  // namespace
+
+void drop_pages(std::span<const std::byte> bytes) { advise(bytes, true, MADV_DONTNEED); }
+
+void want_pages(std::span<const std::byte> bytes) {
+  if (!bytes.empty()) advise(bytes, false, MADV_WILLNEED);
+}
+
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return system_error(path, errno);

@@ -59,6 +59,13 @@ using TensorMap = std::map<std::string, TensorView, std::less<>>;
 // a size that is not shape x dtype.
 Result<TensorMap> read_safetensors(std::span<const std::byte> bytes, const std::string& file);
 
+// Lets the system take back the memory of bytes of a mapped file; who reads them again gets them
+// from the file. Whole pages within `bytes` only. Any thread, while others read.
+void drop_pages(std::span<const std::byte> bytes);
+
+// Has the system begin to read bytes of a mapped file that will be needed soon.
+void want_pages(std::span<const std::byte> bytes);
+
 // A file mapped read-only; move-only. Moving does not move the bytes.
 class MappedFile {
  public:

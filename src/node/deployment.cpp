@@ -209,7 +209,7 @@ int Deployment::packages() const {
 }
 
 Result<Deployment> deploy(const DeploymentConfig& config, const Catalog& catalog) {
-  auto engine = catalog.engine(config.engine.empty() ? "weft" : config.engine);
+  auto engine = catalog.engine(config.engine.empty() ? "weft" : config.engine, config.hardware);
   if (!engine) return at(config.where, engine.error());
   return deploy(config, catalog, *engine);
 }

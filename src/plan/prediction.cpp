@@ -16,7 +16,7 @@ const double* Prediction::find(const std::string& metric) const {
 
 Result<Prediction> predict(const Case& one, const Catalog& catalog) {
   if (one.engine.empty()) return predict_operator(one, catalog);
-  auto engine = catalog.engine(one.engine);
+  auto engine = catalog.engine(one.engine, one.hardware);
   if (!engine) return at_case(one, engine.error());
   return predict(one, catalog, *engine);
 }

@@ -32,6 +32,10 @@ void CpuDevice::submit(const Batch& batch, StepDone done) {
   done_ = std::move(done);
   part_of_.assign(batch.work.size(), 0);
   outputs_.assign(batch.work.size(), {});
+  size_t blocks = 0;
+  for (const SequenceWork& work : batch.work) blocks += work.table.size();
+  tables_.clear();
+  tables_.reserve(blocks);  // parts point into it
   for (size_t i = 0; i < batch.work.size(); ++i) {
     const SequenceWork& work = batch.work[i];
     if (work.tokens == 0) continue;
@@ -41,12 +45,14 @@ void CpuDevice::submit(const Batch& batch, StepDone done) {
       continue;
     }
     used_.push_back(work.request);
+    const size_t first = tables_.size();
+    tables_.insert(tables_.end(), work.table.begin(), work.table.end());
     parts_.push_back({.sequence = sequence,
                       .context = work.context.count(),
                       .tokens = work.tokens,
                       .decode = work.decode,
                       .samples = work.samples,
-                      .table = work.table,
+                      .table = std::span(tables_).subspan(first),
                       .output = {}});
     // A device that died may have added tokens that nobody heard of.
     sequence->truncate(work.generated);

@@ -37,6 +37,7 @@ class CpuDevice final : public Device {
   EngineInstanceConfig config_;
   std::vector<RequestId> used_;  // in the book, for the step under way
   std::vector<EnginePart> parts_;
+  std::vector<BlockId> tables_;  // theirs: a node that dies takes its own along
   std::vector<size_t> part_of_;  // by work: its part + 1, or 0
   std::vector<SequenceOutput> outputs_;
   StepDone done_;

@@ -55,6 +55,7 @@ HEAD = """\
 #   fill_us        a core's time to begin and end a tile
 #   split_us       adding up a product that is split along k, in `splits` parts at most
 #   step_ns        the least time per value of k in a tile: its pipeline waits for memory (0: hidden)
+#   tile_rows      rows of the smallest tile (64)
 #   passes         bytes per activation value that quantising it moves
 #   table_us       what the table's own kernels for quantising add to an empty launch; engines fuse
 #                  them with others and count them there
