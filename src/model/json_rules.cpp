@@ -219,13 +219,4 @@ JsonRules add_json_rules(GrammarBuilder& b) {
   return rules;
 }
 
-Grammar json_object_grammar() {
-  GrammarBuilder builder;
-  const JsonRules rules = add_json_rules(builder);
-  const GrammarStateId start = builder.add_state();
-  const GrammarStateId end = accepting(builder);
-  builder.add_call(add_whitespace(builder, rules, start), rules.object, end);
-  return std::move(builder).finish(start).value();
-}
-
 }  // namespace weft

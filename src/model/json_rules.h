@@ -34,7 +34,4 @@ void add_digits(GrammarBuilder& builder, GrammarStateId from, int most, GrammarS
 // White space, and then on at the state that comes back.
 GrammarStateId add_whitespace(GrammarBuilder& builder, const JsonRules& rules, GrammarStateId from);
 
-// Any JSON object ("response_format": {"type": "json_object"}).
-Grammar json_object_grammar();
-
 }  // namespace weft

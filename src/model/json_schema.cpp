@@ -259,6 +259,16 @@ SchemaCompiler::Rule SchemaCompiler::of_type(std::string_view type, const Templa
   return type == "boolean" ? rules_.boolean : rules_.null;
 }
 
+Grammar json_object_grammar() {
+  GrammarBuilder builder;
+  const JsonRules rules = add_json_rules(builder);
+  const GrammarStateId start = builder.add_state();
+  const GrammarStateId end = builder.add_state();
+  builder.accept(end);
+  builder.add_call(add_whitespace(builder, rules, start), rules.object, end);
+  return std::move(builder).finish(start).value();
+}
+
 Result<Grammar> json_schema_grammar(const TemplateValue& schema, const std::string& name) {
   GrammarBuilder builder;
   const JsonRules rules = add_json_rules(builder);

@@ -13,6 +13,9 @@
 
 namespace weft {
 
+// Any JSON object ("response_format": {"type": "json_object"}).
+Grammar json_object_grammar();
+
 // kBadInput for whatever cannot be held: "NAME.properties.age.multipleOf: found 5, expected ...".
 // Annotations (title, description, default, examples, x-...) are passed over.
 Result<Grammar> json_schema_grammar(const TemplateValue& schema, const std::string& name);

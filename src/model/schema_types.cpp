@@ -15,8 +15,8 @@ struct Format {
   std::string_view pattern;
 };
 // RFC 3339 without leap seconds and leap days; RFC 9562; RFC 4291; common mail addresses.
-constexpr std::string_view kDate =
-    R"(\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8])))";
+constexpr std::string_view kDate = R"(\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|)"
+                                   R"((0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8])))";
 constexpr std::string_view kTime =
     R"(([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d))";
 constexpr Format kFormats[] = {
@@ -25,8 +25,8 @@ constexpr Format kFormats[] = {
     {"date-time", "^DATETTIME$"},
     {"uuid", "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"},
     {"ipv4", R"(^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$)"},
-    {"email",
-     R"(^[A-Za-z0-9_+-]{1,20}(\.[A-Za-z0-9_+-]{1,20}){0,2}@([A-Za-z0-9]([A-Za-z0-9-]{0,20}[A-Za-z0-9])?\.){1,3}[A-Za-z]{2,10}$)"},
+    {"email", R"(^[A-Za-z0-9_+-]{1,20}(\.[A-Za-z0-9_+-]{1,20}){0,2})"
+              R"(@([A-Za-z0-9]([A-Za-z0-9-]{0,20}[A-Za-z0-9])?\.){1,3}[A-Za-z]{2,10}$)"},
 };
 
 std::string expanded(std::string_view pattern) {

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "model/json_rules.h"
+#include "model/json_schema.h"
 
 namespace weft {
 namespace {
