@@ -138,6 +138,9 @@ Result<GrammarStateId> SchemaCompiler::compile() {
     pending_.pop_back();
     b_.add_call(next.rule, rule(next.schema, next.path), accepting_state());
   }
+  for (char& letter : error_) {  // names may hold anything, and messages are one line
+    if (static_cast<uint8_t>(letter) < 0x20) letter = ' ';
+  }
   if (!error_.empty()) return bad_input(error_);
   return start;
 }

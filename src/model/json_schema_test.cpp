@@ -137,7 +137,8 @@ TEST(JsonSchema, HoldsPatternsAndFormats) {
 
 TEST(JsonSchema, BoundsArrays) {
   constexpr std::string_view kSchema =
-      R"({"type":"array","prefixItems":[{"type":"null"}],"items":{"type":"boolean"},"minItems":1,"maxItems":3})";
+      R"({"type":"array","prefixItems":[{"type":"null"}],"items":{"type":"boolean"},
+          "minItems":1,"maxItems":3})";
   for (const char* text : {"[null]", "[null,true]", "[null, true, false]", "[\n  null\n]"})
     EXPECT_TRUE(schema_takes(kSchema, text)) << text;
   for (const char* text : {"[]", "[true]", "[null,null]", "[null,true,true,true]", "[null,]"})
@@ -151,7 +152,8 @@ TEST(JsonSchema, BoundsArrays) {
 
 TEST(JsonSchema, FollowsReferencesThatRecur) {
   constexpr std::string_view kTree = R"({"$ref":"#/$defs/node","$defs":{"node":{"type":"object",
-      "properties":{"v":{"type":"integer"},"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},
+      "properties":{"v":{"type":"integer"},"next":{"anyOf":[{"$ref":"#/$defs/node"},
+      {"type":"null"}]}},
       "required":["v","next"]}}})";
   EXPECT_TRUE(schema_takes(kTree, R"({"v":1,"next":{"v":2,"next":null}})"));
   EXPECT_FALSE(schema_takes(kTree, R"({"v":1,"next":{"v":2}})"));
@@ -212,7 +214,8 @@ TEST(JsonSchema, NamesWhatItCannotHold) {
 TEST(JsonSchema, TakesOneOfWhoseChoicesExcludeEachOther) {
   EXPECT_TRUE(schema_takes(R"({"oneOf":[{"type":"string"},{"type":"null"}]})", "null"));
   constexpr std::string_view kShapes = R"({"oneOf":[
-    {"type":"object","properties":{"kind":{"const":"a"},"x":{"type":"null"}},"required":["kind","x"]},
+    {"type":"object","properties":{"kind":{"const":"a"},"x":{"type":"null"}},
+      "required":["kind","x"]},
     {"$ref":"#/$defs/b"}],
     "$defs":{"b":{"type":"object","properties":{"kind":{"enum":["b","c"]}},"required":["kind"]}}})";
   EXPECT_TRUE(schema_takes(kShapes, R"({"kind":"a","x":null})"));
