@@ -27,10 +27,9 @@ ApiError invalid_request(std::string param, std::string message, std::string cod
 ApiError context_exceeded(int64_t context, int64_t prompt, int64_t output, std::string param) {
   return invalid_request(
       std::move(param),
-      fmt::format("This model's maximum context length is {} tokens. However, you requested {} "
-                  "tokens ({} in the messages, {} in the completion). Please reduce the length of "
-                  "the messages or completion.",
-                  context, prompt + output, prompt, output),
+      fmt::format("This model's maximum context length is {} tokens; found {} in the prompt and {} "
+                  "asked for, {} together.",
+                  context, prompt, output, prompt + output),
       "context_length_exceeded");
 }
 
