@@ -13,7 +13,6 @@ void append_json(std::string& out, std::string_view text);
 void append_json(std::string& out, int64_t value);
 // The shortest that reads back the same; null for what JSON has no number for.
 void append_json(std::string& out, float value);
-inline void append_json(std::string& out, bool value) { out += value ? "true" : "false"; }
 // A string, or null when empty.
 void append_json_or_null(std::string& out, std::string_view text);
 // The numbers of a text's bytes: [104,105].
