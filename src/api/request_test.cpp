@@ -122,8 +122,8 @@ TEST(ChatRequest, ReadsToolsAndTheirChoice) {
   EXPECT_TRUE(request.functions[1].parameters.is(TemplateValue::Kind::kUndefined));
   EXPECT_EQ(with(R"(,"tool_choice":"none")").tool_choice, ToolChoice::kNone);
   EXPECT_EQ(with(R"(,"tool_choice":"required")").tool_choice, ToolChoice::kRequired);
-  const ChatRequest named = with(
-      R"(,"tool_choice":{"type":"function","function":{"name":"put"}},"parallel_tool_calls":false)");
+  const ChatRequest named = with(R"(,"tool_choice":{"type":"function","function":{"name":"put"}},
+      "parallel_tool_calls":false)");
   EXPECT_EQ(named.tool_choice, ToolChoice::kNamed);
   EXPECT_EQ(named.tool_name, "put");
   EXPECT_FALSE(named.parallel_tool_calls);
@@ -136,8 +136,8 @@ TEST(ChatRequest, ReadsResponseFormats) {
   };
   EXPECT_EQ(format(R"({"type":"text"})").kind, Kind::kText);
   EXPECT_EQ(format(R"({"type":"json_object"})").kind, Kind::kJsonObject);
-  const auto schema = format(
-      R"({"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"null"}}})");
+  const auto schema = format(R"({"type":"json_schema","json_schema":{"name":"n","strict":true,
+      "schema":{"type":"null"}}})");
   EXPECT_EQ(schema.kind, Kind::kJsonSchema);
   EXPECT_EQ(message_json(schema.schema), R"({"type": "null"})");
 }
