@@ -15,7 +15,7 @@ namespace weft {
 
 using GrammarStateId = uint32_t;
 
-inline constexpr uint32_t kMaxGrammarStates = 400'000;
+inline constexpr uint32_t kMaxGrammarStates = 200'000;
 // How many calls may be under way at a time. Calls beyond are not begun, in a way that never leaves
 // a text that cannot be ended.
 inline constexpr int kMaxGrammarDepth = 120;

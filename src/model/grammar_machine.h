@@ -27,7 +27,7 @@ class GrammarMachine {
   };
   // More than this at a time are not followed. Each can be ended by itself, so that what is left
   // never gets stuck.
-  static constexpr size_t kMaxConfigurations = 1024;
+  static constexpr size_t kMaxConfigurations = 8192;
 
   // `grammar` must outlive it.
   explicit GrammarMachine(const Grammar& grammar);
@@ -54,7 +54,11 @@ class GrammarMachine {
 
   // Counts up with what was not known before: about one per 50 ns.
   [[nodiscard]] uint64_t work() const { return work_; }
-  [[nodiscard]] size_t known_sets() const { return sets_.size(); }
+  // Of all that is remembered, about.
+  [[nodiscard]] size_t bytes() const {
+    return next_.size() * sizeof(Set) + configurations_.size() * sizeof(Configuration) +
+           stacks_.size() * 2 * sizeof(Frame);
+  }
   // Forgets all but `sets`, which get other numbers.
   void forget_others(std::span<Set> sets);
 

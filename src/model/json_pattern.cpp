@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kMaxNesting = 40;
 constexpr int kMaxRepeat = 1000;
+constexpr uint32_t kMaxStates = 20'000;
 constexpr char32_t kLastCode = 0x10FFFF;
 
 struct CodeRange {
@@ -67,7 +68,7 @@ std::optional<CodeSet> class_of(char32_t letter) {
 class PatternReader {
  public:
   PatternReader(GrammarBuilder& builder, const JsonRules& rules, std::string_view pattern)
-      : b_(builder), rules_(rules), text_(pattern) {}
+      : b_(builder), rules_(rules), text_(pattern), last_state_(builder.size() + kMaxStates) {}
 
   Status read(GrammarStateId from, GrammarStateId to) {
     do {
@@ -78,12 +79,18 @@ class PatternReader {
       b_.add_empty(state, to);
     } while (!failed() && take('|'));
     if (!failed() && place_ < text_.size()) fail("what cannot stand there");
+    if (b_.size() > last_state_) {
+      return bad_input(
+          fmt::format("found more than {} states, expected a smaller pattern", kMaxStates));
+    }
     if (!error_.empty()) return bad_input(error_);
     return {};
   }
 
  private:
-  [[nodiscard]] bool failed() const { return !error_.empty() || b_.is_full(); }
+  [[nodiscard]] bool failed() const {
+    return !error_.empty() || b_.is_full() || b_.size() > last_state_;
+  }
   [[nodiscard]] char peek(size_t ahead = 0) const {
     return place_ + ahead < text_.size() ? text_[place_ + ahead] : '\0';
   }
@@ -366,6 +373,7 @@ class PatternReader {
   GrammarBuilder& b_;
   const JsonRules& rules_;
   std::string_view text_;
+  GrammarStateId last_state_;
   size_t place_ = 0;
   std::string error_;
 };

@@ -9,9 +9,10 @@
 namespace weft {
 namespace {
 
-constexpr size_t kFew = 1024;             // more tokens than this are kept as bits
-constexpr uint64_t kMaxWork = 1'000'000;  // of one mask: a hostile grammar's tokens are cut there
-constexpr size_t kMaxSets = 4096;
+constexpr size_t kFew = 1024;           // more tokens than this are kept as bits
+constexpr uint64_t kMaxWork = 400'000;  // of one mask: a hostile grammar's tokens are cut there
+constexpr size_t kMany = 32;            // configurations that rules' masks do not pay for
+constexpr size_t kMaxMachineBytes = 4 << 20;
 constexpr size_t kMaxMaskBytes = 16 << 20;
 constexpr uint64_t kChainKey = uint64_t{1} << 62;
 
@@ -63,17 +64,19 @@ std::string_view TokenTrie::bytes(int32_t token) const {
   return tokenizer_->token_bytes(token);
 }
 
-RuleMask compute_rule_mask(GrammarMachine& machine, const TokenTrie& trie, GrammarStateId state) {
+RuleMask compute_rule_mask(GrammarMachine& machine, const TokenTrie& trie, GrammarStateId state,
+                           uint64_t work) {
   RuleMask mask;
   const auto nodes = trie.nodes();
   std::vector<GrammarMachine::Set> path(trie.longest() + 1);
   path[0] = machine.alone(state);
-  const uint64_t last_work = machine.work() + kMaxWork;
+  const uint64_t last_work = machine.work() + work;
   for (uint32_t i = 0; i < nodes.size();) {
     const TokenTrie::Node& node = nodes[i];
-    const auto set = machine.step(path[node.depth - 1], node.byte);
     const bool is_over = node.depth > 1 && machine.work() > last_work;
-    if (set == GrammarMachine::kDead || is_over) {
+    const auto set =
+        is_over ? GrammarMachine::kDead : machine.step(path[node.depth - 1], node.byte);
+    if (set == GrammarMachine::kDead) {
       i = node.skip;
       continue;
     }
@@ -99,7 +102,7 @@ TokenVocabulary::TokenVocabulary(const Tokenizer& tokenizer, std::span<const int
   GrammarMachine machine(grammar);
   for (GrammarStateId state = 0; state < grammar.shared_states(); ++state) {
     const bool reads = !grammar.bytes(grammar.state(state)).empty();
-    shared_.push_back(reads ? compute_rule_mask(machine, trie_, state) : RuleMask{});
+    shared_.push_back(reads ? compute_rule_mask(machine, trie_, state, kMaxWork) : RuleMask{});
   }
 }
 
@@ -146,24 +149,11 @@ void TokenConstraint::rewind(size_t tokens) {
 }
 
 void TokenConstraint::fill(Set set) {
-  const size_t configurations = machine_.configurations(set).size();
-  bool fits = true;
-  for (size_t i = 0; i < configurations && fits; ++i) {
-    const auto [state, calls] = machine_.configurations(set)[i];
-    const RuleMask& mask = rule_mask(state);
-    fits = machine_.depth(calls) + mask.height <= kMaxGrammarDepth;
-    if (!fits) break;
-    merge(mask);
-    if (calls == GrammarMachine::kBottom || mask.ends.empty()) continue;
-    const Set outside = machine_.returned(calls);
-    for (const uint32_t node : mask.ends) {
-      const TokenTrie::Node& from = vocabulary_.trie().nodes()[node];
-      walk(node + 1, from.skip, outside, from.depth);
-    }
-  }
-  if (!fits) {  // so deep that the rules' own masks would promise too much
+  const uint64_t last_work = work() + kMaxWork;
+  const bool is_simple = machine_.configurations(set).size() <= kMany;
+  if (!is_simple || !add_rules(set, last_work)) {
     std::fill(bits_.begin(), bits_.end(), 0u);
-    walk(0, static_cast<uint32_t>(vocabulary_.trie().nodes().size()), set, 0);
+    walk(0, static_cast<uint32_t>(vocabulary_.trie().nodes().size()), set, 0, last_work);
   }
   for (const auto& [first, other] : vocabulary_.trie().doubles()) {
     if ((bits_[first / 32] >> (first % 32) & 1) != 0) set_bit(other);
@@ -174,15 +164,37 @@ void TokenConstraint::fill(Set set) {
   }
 }
 
-// Allows the tokens of the nodes [node, last), which lie `depth` bytes below where `set` stands.
-void TokenConstraint::walk(uint32_t node, uint32_t last, Set set, size_t depth) {
+// The masks of the innermost rules, and the tokens that leave them. False where so many calls are
+// under way that rules' masks would promise too much.
+bool TokenConstraint::add_rules(Set set, uint64_t last_work) {
+  const size_t configurations = machine_.configurations(set).size();
+  for (size_t i = 0; i < configurations; ++i) {
+    const auto [state, calls] = machine_.configurations(set)[i];
+    const RuleMask& mask = rule_mask(state, last_work - std::min(last_work, work()));
+    if (machine_.depth(calls) + mask.height > kMaxGrammarDepth) return false;
+    merge(mask);
+    if (calls == GrammarMachine::kBottom || mask.ends.empty()) continue;
+    const Set outside = machine_.returned(calls);
+    for (const uint32_t node : mask.ends) {
+      const TokenTrie::Node& from = vocabulary_.trie().nodes()[node];
+      walk(node + 1, from.skip, outside, from.depth, last_work);
+    }
+  }
+  return true;
+}
+
+// Allows the tokens of the nodes [node, last), which lie below one that is `depth` bytes deep and
+// where `set` stands.
+void TokenConstraint::walk(uint32_t node, uint32_t last, Set set, size_t depth,
+                           uint64_t last_work) {
   const auto nodes = vocabulary_.trie().nodes();
-  const uint64_t last_work = machine_.work() + kMaxWork;
   path_[depth] = set;
   while (node < last) {
     const TokenTrie::Node& here = nodes[node];
-    const Set next = machine_.step(path_[here.depth - 1], here.byte);
-    if (next == GrammarMachine::kDead || (here.depth > 1 && machine_.work() > last_work)) {
+    const bool is_over = here.depth > 1 && work() > last_work;
+    const Set next =
+        is_over ? GrammarMachine::kDead : machine_.step(path_[here.depth - 1], here.byte);
+    if (next == GrammarMachine::kDead) {
       node = here.skip;
       continue;
     }
@@ -218,16 +230,16 @@ uint64_t TokenConstraint::mask_key(GrammarStateId state) const {
   return kChainKey | which << 40 | part << 32 | least << 16 | most;
 }
 
-const RuleMask& TokenConstraint::rule_mask(GrammarStateId state) {
+const RuleMask& TokenConstraint::rule_mask(GrammarStateId state, uint64_t work) {
   if (state < grammar_.shared_states()) return vocabulary_.shared(state);
   const auto [id, is_new] = mask_ids_.insert(mask_key(state), static_cast<uint32_t>(masks_.size()));
-  if (is_new) masks_.push_back(compute_rule_mask(rules_, vocabulary_.trie(), state));
+  if (is_new) masks_.push_back(compute_rule_mask(rules_, vocabulary_.trie(), state, work));
   return masks_[*id];
 }
 
 // Between masks: nothing grows without a bound, however long the text.
 void TokenConstraint::make_room() {
-  if (rules_.known_sets() > kMaxSets) rules_.forget_others(std::span<Set>());
+  if (rules_.bytes() > kMaxMachineBytes) rules_.forget_others(std::span<Set>());
   size_t bytes = 0;
   for (const RuleMask& mask : masks_) {
     bytes += 4 * (mask.bits.size() + mask.few.size() + mask.ends.size());
@@ -239,7 +251,7 @@ void TokenConstraint::make_room() {
   if (history_.size() > 4 * kMaxRewind) {
     history_.erase(history_.begin(), history_.end() - static_cast<int64_t>(kMaxRewind) - 1);
   }
-  if (machine_.known_sets() <= kMaxSets) return;
+  if (machine_.bytes() <= kMaxMachineBytes) return;
   const bool ended = has_ended();
   if (ended) history_.pop_back();
   if (history_.size() > kMaxRewind + 1) {

@@ -56,7 +56,9 @@ struct RuleMask {
   std::vector<uint32_t> ends;  // nodes
   int height = 0;              // as GrammarMachine's
 };
-RuleMask compute_rule_mask(GrammarMachine& machine, const TokenTrie& trie, GrammarStateId state);
+// After `work` (GrammarMachine::work) only tokens of one byte are tried.
+RuleMask compute_rule_mask(GrammarMachine& machine, const TokenTrie& trie, GrammarStateId state,
+                           uint64_t work);
 
 // A model's vocabulary and the rule masks that all JSON grammars have in common. Immutable: any
 // number of threads may use one.
@@ -100,10 +102,12 @@ class TokenConstraint {
   static constexpr Set kEnded = UINT32_MAX;
 
   void fill(Set set);
-  void walk(uint32_t node, uint32_t last, Set set, size_t depth);
+  bool add_rules(Set set, uint64_t last_work);
+  void walk(uint32_t node, uint32_t last, Set set, size_t depth, uint64_t last_work);
+  [[nodiscard]] uint64_t work() const { return machine_.work() + rules_.work(); }
   void set_bit(int32_t token) { bits_[token / 32] |= 1u << (token % 32); }
   void merge(const RuleMask& mask);
-  const RuleMask& rule_mask(GrammarStateId state);
+  const RuleMask& rule_mask(GrammarStateId state, uint64_t work);
   [[nodiscard]] uint64_t mask_key(GrammarStateId state) const;
   void make_room();
 
