@@ -95,7 +95,7 @@ bool SchemaCompiler::has_only(const TemplateValue& schema, const std::string& pa
   for (const auto& [key, value] : schema.as_dict()) {
     if (is_annotation(key)) continue;
     if (std::find(keywords.begin(), keywords.end(), key) != keywords.end()) continue;
-    fail_value(path + "." + key, value,
+    fail_value(fmt::format("{}.{}", path, key), value,
                fmt::format("no such keyword beside {}: it cannot be held", beside));
     return false;
   }
@@ -248,6 +248,7 @@ SchemaCompiler::Rule SchemaCompiler::typed(const TemplateValue& schema, const st
   if (failed() || !has_only(schema, path, keywords, beside)) return rules_.value;
   if (types.empty()) return rules_.value;
   std::vector<Rule> rules;
+  rules.reserve(types.size());
   for (const std::string_view name : types) rules.push_back(of_type(name, schema, path));
   return any_of(rules);
 }

@@ -67,7 +67,7 @@ std::vector<SchemaCompiler::Property> SchemaCompiler::properties_of(
     }
     for (const auto& [name, value] : listed->as_dict()) {
       places[name] = out.size();
-      out.push_back({name, value, path + ".properties." + name});
+      out.push_back({name, value, fmt::format("{}.properties.{}", path, name)});
     }
   }
   const TemplateValue* const required = schema.find("required");
