@@ -4,19 +4,6 @@
 #include <algorithm>
 
 namespace weft {
-namespace {
-
-std::vector<int32_t> special_markers(const Tokenizer& tokenizer, ToolFormat format) {
-  std::vector<int32_t> ids;
-  for (const std::string_view marker : tool_markers(format)) {
-    const auto id = tokenizer.token_id(marker);
-    if (id && tokenizer.is_special(*id)) ids.push_back(*id);
-  }
-  return ids;
-}
-
-}  // namespace
-
 ChoiceText::ChoiceText(const Tokenizer& tokenizer, const GenerationOptions& options,
                        ToolFormat format, uint64_t seed)
     : tokenizer_(tokenizer),

@@ -90,6 +90,15 @@ std::span<const std::string_view> tool_markers(ToolFormat format) {
   return {};
 }
 
+std::vector<int32_t> special_markers(const Tokenizer& tokenizer, ToolFormat format) {
+  std::vector<int32_t> ids;
+  for (const std::string_view marker : tool_markers(format)) {
+    const auto id = tokenizer.token_id(marker);
+    if (id && tokenizer.is_special(*id)) ids.push_back(*id);
+  }
+  return ids;
+}
+
 ApiResult<std::optional<Grammar>> chat_grammar(const ChatRequest& request, ToolFormat format) {
   using ToolChoice = ChatRequest::ToolChoice;
   const bool must_call =

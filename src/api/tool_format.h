@@ -3,10 +3,13 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "api/request.h"
 #include "model/json_schema.h"
+#include "model/tokenizer.h"
 
 namespace weft {
 
@@ -20,9 +23,11 @@ enum class ToolFormat {
 
 ToolFormat tool_format_of(std::string_view chat_template);
 
-// The tokens that a format marks calls with, where the tokenizer may have them as special ones: to
-// be text (TokenTrie) and not to be skipped (Detokenizer).
+// The texts that a format marks calls with.
 std::span<const std::string_view> tool_markers(ToolFormat format);
+// Those of them that are special tokens: where grammars of calls begin with them (kHermes,
+// kDeepseek) a TokenVocabulary has to take them as text.
+std::vector<int32_t> special_markers(const Tokenizer& tokenizer, ToolFormat format);
 
 // What the answer has to follow: the calls of tool_choice "required" or a named function, or else
 // response_format; nothing for neither. 400 names the field that cannot be held.
