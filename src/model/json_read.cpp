@@ -18,6 +18,7 @@ Result<JsonObject> parse_json_object(simdjson::dom::parser& parser, std::string_
                                  what, kMaxBytes));
   }
   JsonElement document;
+  if (json.empty()) json = "";  // simdjson copies from a null pointer otherwise
   if (const auto error = parser.parse(json.data(), json.size()).get(document)) {
     return bad_input(
         fmt::format("{}: not JSON: {}; expected {}", name, simdjson::error_message(error), what));

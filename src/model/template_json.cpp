@@ -184,6 +184,7 @@ class Writer {
 Result<TemplateValue> template_value_from_json(std::string_view json, const std::string& name) {
   simdjson::dom::parser parser;
   JsonElement document;
+  if (json.empty()) json = "";  // simdjson copies from a null pointer otherwise
   if (const auto error = parser.parse(json.data(), json.size()).get(document)) {
     return bad_input(fmt::format("{}: not JSON: {}", name, simdjson::error_message(error)));
   }

@@ -110,24 +110,34 @@ TemplateValue TemplateValue::list(List items, bool is_tuple) {
 }
 
 TemplateValue TemplateValue::dict(Dict entries) {
-  Dict unique;
   int depth = 1;
-  unique.reserve(entries.size());
-  std::vector<std::pair<std::string_view, size_t>> seen;  // sorted: dicts are small
-  for (auto& [key, value] : entries) {
-    depth = deepest(depth, value);
-    const auto place =
-        std::lower_bound(seen.begin(), seen.end(), key,
-                         [](const auto& a, const std::string& wanted) { return a.first < wanted; });
-    if (place != seen.end() && place->first == key) {
-      unique[place->second].second = std::move(value);
+  std::vector<uint32_t> order(entries.size());  // by key, of equal ones in their order
+  for (uint32_t i = 0; i < order.size(); ++i) {
+    order[i] = i;
+    depth = deepest(depth, entries[i].second);
+  }
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const int compared = entries[a].first.compare(entries[b].first);
+    return compared != 0 ? compared < 0 : a < b;
+  });
+  std::vector<bool> repeats(entries.size());
+  for (size_t first = 0, next = 1; next < order.size(); ++next) {
+    if (entries[order[next]].first != entries[order[first]].first) {
+      first = next;
       continue;
     }
-    seen.insert(place, {key, unique.size()});
-    unique.emplace_back(key, std::move(value));
+    entries[order[first]].second = std::move(entries[order[next]].second);
+    repeats[order[next]] = true;
   }
+  size_t kept = 0;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (repeats[i]) continue;
+    if (kept != i) entries[kept] = std::move(entries[i]);
+    ++kept;
+  }
+  entries.resize(kept);
   TemplateValue result;
-  result.state_ = std::make_shared<const DictData>(DictData{std::move(unique), depth});
+  result.state_ = std::make_shared<const DictData>(DictData{std::move(entries), depth});
   return result;
 }
 
