@@ -88,7 +88,8 @@ StepSeconds EngineTiming::decode(int64_t batch) {
 void EngineTiming::start(int64_t batch, int64_t prompt) {
   Random random(7);
   const auto vocab = static_cast<uint64_t>(local_.model.shape().vocab);
-  sequences_.assign(static_cast<size_t>(batch), {});
+  sequences_.clear();
+  sequences_.resize(static_cast<size_t>(batch));
   tables_.assign(static_cast<size_t>(batch), {});
   uint32_t block = 0;
   for (size_t s = 0; s < sequences_.size(); ++s) {

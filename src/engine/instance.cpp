@@ -2,6 +2,7 @@
 #include "engine/instance.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 
@@ -26,6 +27,15 @@ int64_t decode_rows(const EngineInstanceConfig& config) {
 
 bool ends_output(const TokenSequence& sequence, int32_t token) {
   return std::ranges::find(sequence.stop_tokens, token) != sequence.stop_tokens.end();
+}
+
+void hide_early_stops(const TokenSequence& sequence, std::span<float> logits) {
+  if (sequence.generated() >= sequence.min_output) return;
+  for (const int32_t token : sequence.stop_tokens) {
+    if (token >= 0 && static_cast<size_t>(token) < logits.size()) {
+      logits[static_cast<size_t>(token)] = -std::numeric_limits<float>::infinity();
+    }
+  }
 }
 
 }  // namespace
@@ -107,9 +117,15 @@ void EngineInstance::sample(EnginePart& part, int64_t first_row, Sampler& sample
   output = {};
   while (output.tokens < most && !output.end) {
     const int32_t at = output.tokens;
-    Sample next = sampler.sample(forward_.logits(first_row + at), sequence.sampling,
-                                 sequence.counts, static_cast<uint64_t>(sequence.tokens.size()));
-    if (next.token.id < 0) {
+    const std::span<float> logits = forward_.logits(first_row + at);
+    hide_early_stops(sequence, logits);
+    const auto allowed =
+        sequence.constraint ? sequence.constraint->allowed() : std::span<const uint32_t>{};
+    Sample next = sampler.sample(logits, sequence.sampling, sequence.counts,
+                                 static_cast<uint64_t>(sequence.tokens.size()), allowed);
+    const bool fits =
+        next.token.id >= 0 && (!sequence.constraint || sequence.constraint->accept(next.token.id));
+    if (!fits) {
       sequence.failed = output.end = true;
       break;
     }

@@ -21,6 +21,7 @@ void TokenSequence::append(Sample sample) {
 void TokenSequence::truncate(int64_t generated) {
   if (generated == this->generated()) return;
   CHECK(generated < this->generated(), "tokens that were counted are known");
+  if (constraint) constraint->rewind(static_cast<size_t>(this->generated() - generated));
   tokens.resize(static_cast<size_t>(prompt + generated));
   samples.resize(std::min(samples.size(), static_cast<size_t>(generated)));
   drafts.clear();

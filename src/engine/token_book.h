@@ -10,6 +10,7 @@
 #include "base/flat_map.h"
 #include "base/quantity.h"
 #include "engine/sampler.h"
+#include "model/token_mask.h"
 
 namespace weft {
 
@@ -20,6 +21,8 @@ struct TokenSequence {
   int64_t max_output = 0;
   SamplingParams sampling;
   std::vector<int32_t> stop_tokens;  // the first of these ends the output, and is part of it
+  int64_t min_output = 0;            // before that many tokens none of these comes
+  std::unique_ptr<TokenConstraint> constraint;  // what the output has to follow, or null
   std::vector<Sample> samples;       // of each output token, if sampling.logprobs asks for them
   bool failed = false;               // the model gave no number to choose by
 

@@ -333,7 +333,8 @@ void Router::peer_changed(NodeId node, PeerEvent event) {
     }
     std::sort(hit.begin(), hit.end());
     for (const auto& [order, index] : hit) {
-      if (entries_[index].order == order) retry(index);
+      const Entry& entry = entries_[index];
+      if (entry.order == order && entry.state != State::kFree) retry(index);
     }
   }
   dispatch(true);

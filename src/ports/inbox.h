@@ -9,10 +9,12 @@
 
 namespace weft {
 
-// Work for the loop's thread; skipped when its owner has died in the meantime.
+// Work for the loop's thread; skipped when its owner has died in the meantime. Threads that cannot
+// have a reference to an owner, who lives as long as they and the loop, post with `is_unowned`.
 struct Posted {
   LifetimeRef owner;
   std::function<void()> run;
+  bool is_unowned = false;
 };
 
 class Inbox {

@@ -7,9 +7,10 @@
 
 namespace weft {
 
-void hash_blocks(std::span<const int32_t> tokens, int64_t block, std::vector<BlockHash>& out) {
+void hash_blocks(std::span<const int32_t> tokens, int64_t block, uint64_t salt,
+                 std::vector<BlockHash>& out) {
   out.clear();
-  uint64_t chain = 0;
+  uint64_t chain = salt;
   for (size_t i = 0; i < tokens.size(); ++i) {
     chain = mix64(chain, static_cast<uint64_t>(tokens[i]));
     if ((i + 1) % static_cast<size_t>(block) == 0) out.emplace_back(chain);
@@ -54,10 +55,11 @@ CpuCluster::CpuCluster(Loop& loop, const CpuModel& model, const CpuClusterConfig
 
 // The router names the request; nothing reaches an instance before the next turn, so that the book
 // knows it by then.
-void CpuCluster::submit(TokenSequence sequence, uint64_t tag) {
-  hash_blocks(sequence.tokens, config_.instance.block_tokens, hashes_);
+void CpuCluster::submit(TokenSequence sequence, uint64_t tag, int priority) {
+  hash_blocks(sequence.tokens, config_.instance.block_tokens, config_.hash_salt, hashes_);
   const NewRequest request = {.prompt = Tokens(static_cast<int64_t>(sequence.tokens.size())),
                               .max_output = Tokens(sequence.max_output),
+                              .priority = priority,
                               .blocks = hashes_,
                               .tag = tag};
   sequence.prompt = static_cast<int64_t>(sequence.tokens.size());
@@ -68,6 +70,11 @@ void CpuCluster::submit(TokenSequence sequence, uint64_t tag) {
   tag_of_.insert(id.value(), tag);
   request_of_.insert(tag, id.value());
   book_.open(id, std::move(sequence));
+}
+
+void CpuCluster::cancel(uint64_t tag) {
+  const uint64_t* request = request_of_.find(tag);
+  if (request != nullptr) cluster_.router().cancel(RequestId(*request));
 }
 
 void CpuCluster::step_done(const StepReport& report) {

@@ -18,6 +18,7 @@ struct CpuClusterConfig {
   EngineInstanceConfig instance;
   int instances = 1;
   int64_t max_waiting = 4096;  // requests that wait for an instance; one more is rejected
+  uint64_t hash_salt = 0;      // of block hashes: nobody outside can make two prompts share one
 };
 
 // What a sequence gained in a step, or that it has ended. `sequence` stays until the call returns.
@@ -35,8 +36,10 @@ class CpuCluster {
              Callback<const TokenNews&> news);
 
   // Takes a sequence in; its prompt is not empty. The caller's `tag` comes back in the news.
-  // A request that is rejected ends before this returns.
-  void submit(TokenSequence sequence, uint64_t tag);
+  // A request that is rejected ends before this returns. Higher priorities go first.
+  void submit(TokenSequence sequence, uint64_t tag, int priority = 0);
+  // Nobody waits for it any longer; its last news still comes. Passed over when it has ended.
+  void cancel(uint64_t tag);
 
   [[nodiscard]] Cluster& cluster() { return cluster_; }
 
@@ -59,6 +62,7 @@ class CpuCluster {
 };
 
 // Chained hashes of the full blocks of a prompt: equal hashes, equal tokens up to there.
-void hash_blocks(std::span<const int32_t> tokens, int64_t block, std::vector<BlockHash>& out);
+void hash_blocks(std::span<const int32_t> tokens, int64_t block, uint64_t salt,
+                 std::vector<BlockHash>& out);
 
 }  // namespace weft

@@ -104,7 +104,7 @@ void Loop::run_inbox() {
   if (!inbox_.take(taken_)) return;
   for (Posted& work : taken_) {
     ++events_;
-    if (work.owner.alive()) work.run();
+    if (work.is_unowned || work.owner.alive()) work.run();
     if (listener_) listener_();
   }
   taken_.clear();
