@@ -10,6 +10,7 @@ void add_simulate(CLI::App& app, int& exit_code);
 void add_estimate(CLI::App& app, int& exit_code);
 void add_validate(CLI::App& app, int& exit_code);
 void add_catalog(CLI::App& app, int& exit_code);
+void add_serve(CLI::App& app, int& exit_code);
 void add_generate(CLI::App& app, int& exit_code);
 void add_model(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app, int& exit_code);

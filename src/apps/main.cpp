@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
     return std::string("weft: ") + error.what() + "; --help says what there is\n";
   });
   int exit_code = 0;
+  weft::add_serve(app, exit_code);
   weft::add_simulate(app, exit_code);
   weft::add_estimate(app, exit_code);
   weft::add_validate(app, exit_code);
@@ -30,8 +31,8 @@ int main(int argc, char** argv) {
   if (!first.empty() && first[0] != '-' && app.get_subcommands(named).empty()) {
     std::fprintf(
         stderr,
-        "weft: %s: unknown command; expected generate, simulate, estimate, validate, catalog, "
-        "model or bench\n",
+        "weft: %s: unknown command; expected serve, generate, simulate, estimate, validate, "
+        "catalog, model or bench\n",
         first.c_str());
     return 2;
   }

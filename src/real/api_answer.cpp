@@ -57,7 +57,7 @@ bool ApiAnswer::hear(size_t index, const TokenNews& news) {
   }
   const RequestRecord& record = *news.record;
   if (record.end != RequestEnd::kCompleted && !choice.has_ended) {
-    fail(record.end == RequestEnd::kRejected ? rate_limited("too many requests wait; try again")
+    fail(record.end == RequestEnd::kRejected  ? rate_limited("too many requests wait; try again")
          : record.end == RequestEnd::kExpired ? unavailable("no instance took it in time")
                                               : server_error("no instance could finish it"));
     return false;

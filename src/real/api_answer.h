@@ -50,10 +50,10 @@ class ApiAnswer {
     bool has_ended = false;  // its text
     bool said_end = false;   // of a stream
     FinishReason reason = FinishReason::kStop;
-    std::string content;              // all, without a stream
-    std::vector<ToolCall> calls;      // the same
-    std::vector<Sample> samples;      // all, or of a stream those that wait for text
-    int64_t characters = 0;           // sent, for text_offset
+    std::string content;          // all, without a stream
+    std::vector<ToolCall> calls;  // the same
+    std::vector<Sample> samples;  // all, or of a stream those that wait for text
+    int64_t characters = 0;       // sent, for text_offset
     size_t calls_sent = 0;
   };
 

@@ -10,14 +10,14 @@ namespace weft {
 namespace {
 
 // vLLM's bounds, so that histograms of both can be laid over each other.
-const std::vector<double> kTtft = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,  0.25, 0.5, 0.75,
-                                   1.0,   2.5,   5.0,  7.5,  10.0, 20.0, 40.0, 80.0, 160.0};
-const std::vector<double> kGap = {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3,  0.4,
+const std::vector<double> kTtft = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,  0.25, 0.5,
+                                   0.75,  1.0,   2.5,  5.0,  7.5,  10.0, 20.0, 40.0, 80.0, 160.0};
+const std::vector<double> kGap = {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,  0.3,  0.4,
                                   0.5,  0.75,  1.0,  2.5,   5.0, 7.5,  10.0, 20.0, 40.0};
-const std::vector<double> kWhole = {0.3, 0.5, 0.8,  1.0,  1.5,  2.0,   2.5,   5.0,  10.0,
+const std::vector<double> kWhole = {0.3, 0.5, 0.8,  1.0,  1.5,  2.0,  2.5,   5.0,   10.0,
                                     15., 20., 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0};
-const std::vector<double> kTokens = {1,    2,    5,     10,    20,    50,     100,    200,
-                                     500,  1000, 2000,  5000,  10000, 20000,  50000,  100000};
+const std::vector<double> kTokens = {1,   2,    5,    10,   20,    50,    100,   200,
+                                     500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 
 // Backslash, quote and newline of a label's value.
 std::string escaped(const std::string& text) {
@@ -44,8 +44,8 @@ void PrometheusHistogram::add(double value) {
   sum_ += value;
 }
 
-void PrometheusHistogram::append(std::string& out, const std::string& name,
-                                 const std::string& help, const std::string& label) const {
+void PrometheusHistogram::append(std::string& out, const std::string& name, const std::string& help,
+                                 const std::string& label) const {
   head(out, "histogram", name, help);
   uint64_t total = 0;
   auto to = std::back_inserter(out);

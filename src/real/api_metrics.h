@@ -14,11 +14,11 @@ namespace weft {
 
 // What the cluster says of itself when it is asked.
 struct ApiGauges {
-  int64_t running = 0;         // sequences in batches
-  int64_t waiting = 0;         // requests that wait, at the router and at instances
-  double kv_usage = 0;         // share of the blocks in use, 0 to 1
-  int64_t preemptions = 0;     // since the start
-  int64_t instances = 0;       // that are up
+  int64_t running = 0;      // sequences in batches
+  int64_t waiting = 0;      // requests that wait, at the router and at instances
+  double kv_usage = 0;      // share of the blocks in use, 0 to 1
+  int64_t preemptions = 0;  // since the start
+  int64_t instances = 0;    // that are up
 };
 
 // A histogram in Prometheus' way: counts of what is at most each bound.
@@ -49,8 +49,8 @@ class ApiMetrics {
   enum End { kStop, kLength, kAbort, kEnds };
   void ended(const TokenNews& news);
 
-  std::string label_;        // {model_name="..."}
-  FlatMap<Instant> last_;    // by tag: its last token
+  std::string label_;      // {model_name="..."}
+  FlatMap<Instant> last_;  // by tag: its last token
   uint64_t submitted_ = 0;
   uint64_t hung_up_ = 0;
   uint64_t rejected_ = 0;

@@ -235,9 +235,9 @@ void ApiServer::complete(const std::shared_ptr<HttpExchange>& exchange) {
     if (!jobs) return refuse(*exchange, jobs.error());
     std::ranges::move(*jobs, std::back_inserter(all));
   }
-  take(std::make_unique<ApiAnswer>(exchange, *model_.tokenizer,
-                                   head_of(exchange->request(), false), std::move(request->options),
-                                   false, ToolFormat::kNone, std::move(all)));
+  take(std::make_unique<ApiAnswer>(exchange, *model_.tokenizer, head_of(exchange->request(), false),
+                                   std::move(request->options), false, ToolFormat::kNone,
+                                   std::move(all)));
 }
 
 void ApiServer::tokenize(HttpExchange& exchange) const {
