@@ -51,6 +51,7 @@ class EmulatedCluster {
   std::unique_ptr<World> world_;
   int64_t block_ = 0;
   std::vector<int32_t> words_;           // tokens to say
+  std::vector<int32_t> ends_;            // quote, brace, bracket
   FlatMap<std::unique_ptr<Open>> open_;  // by tag
   FlatMap<uint64_t> tag_of_;             // by request
   std::vector<BlockHash> hashes_;
