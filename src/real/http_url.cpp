@@ -32,6 +32,8 @@ std::string HttpUrl::authority() const {
   return six ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
 }
 
+std::string HttpUrl::base() const { return fmt::format("http://{}{}", authority(), path); }
+
 Result<HttpUrl> parse_http_url(const std::string& text) {
   std::string_view rest = text;
   if (rest.starts_with("https://")) {

@@ -476,7 +476,7 @@ void LoadClientState::tell_end(bool streamed, const ReplyEnd& end) {
   --in_flight;
   if (streamed) return on_end(end);
   if (fetched) return;
-  Error error{ErrorCode::kUnavailable, fmt::format("{}: {}", config.url.text, end.message)};
+  Error error{ErrorCode::kUnavailable, fmt::format("{}: {}", config.url.base(), end.message)};
   if (end.outcome == ReplyOutcome::kBadReply) error.code = ErrorCode::kBadInput;
   fetched = std::move(error);
 }
@@ -567,7 +567,7 @@ Result<HttpReply> LoadClient::fetch(std::string_view path, std::string body) {
   while (!impl_->fetched && impl_->io.run_one() > 0) {
   }
   if (impl_->fetched) return *std::exchange(impl_->fetched, std::nullopt);
-  return Error{ErrorCode::kUnavailable, fmt::format("{}: no answer", impl_->config.url.text)};
+  return Error{ErrorCode::kUnavailable, fmt::format("{}: no answer", impl_->config.url.base())};
 }
 
 int64_t LoadClient::in_flight() const { return impl_->in_flight; }

@@ -23,6 +23,7 @@ struct HttpUrl {
   std::string text;  // as it was given
 
   [[nodiscard]] std::string authority() const;  // host:port for the Host header
+  [[nodiscard]] std::string base() const;       // what paths are appended to, for messages
 };
 
 // "http://HOST[:PORT][/PREFIX]"; a final "/v1" is taken off, since every path here begins with it.
