@@ -163,6 +163,24 @@ TEST_F(HttpServerSystemTest, FiveHundredStreamsAtOnce) {
   }
 }
 
+TEST_F(HttpServerSystemTest, ClientsWaitWhileThereAreNoFileDescriptors) {
+  start();
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const int lowest_free = dup(0);
+  ASSERT_GE(lowest_free, 0);
+  close(lowest_free);
+  const rlimit one_more{static_cast<rlim_t>(lowest_free) + 1, files.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &one_more), 0);
+  TestClient client(port());  // takes the last one: nothing is left to accept it with
+  EXPECT_TRUE(client.connected());
+  client.send(get_request("/a"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  EXPECT_EQ(server_->counts().accepted, 0U);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
+  EXPECT_EQ(client.read_answer().status, 200);
+}
+
 TEST_F(HttpServerSystemTest, GarbageIsRefusedAndHarmsNobody) {
   start();
   std::mt19937_64 random(1);

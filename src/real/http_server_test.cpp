@@ -362,6 +362,30 @@ TEST_F(HttpServerTest, DrainEndsIdleConnectionsAndLetsAnswersFinish) {
   EXPECT_TRUE(server_->wait_drained(seconds(10)));
 }
 
+TEST_F(HttpServerTest, DrainLetsARequestArriveThatHasBegun) {
+  start();
+  TestClient client(port());
+  client.send("POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 100);
+  server_->drain();
+  EXPECT_FALSE(server_->wait_drained(milliseconds(1)));
+  client.send("ok");
+  const TestAnswer answer = client.read_answer();
+  EXPECT_EQ(answer.body, "POST /e ok");
+  EXPECT_EQ(answer.header("Connection"), "close");
+  EXPECT_TRUE(client.at_end());
+}
+
+TEST_F(HttpServerTest, ExceptionEndsItsConnectionAlone) {
+  start();
+  TestClient thrown(port());
+  TestClient other(port());
+  thrown.send(get_request("/throw"));
+  EXPECT_TRUE(thrown.at_end());
+  other.send(get_request("/a"));
+  EXPECT_EQ(other.read_answer().status, 200);
+}
+
 TEST_F(HttpServerTest, StopCutsWhatRunsAndExchangesOutliveTheServer) {
   start();
   TestClient client(port());
