@@ -25,9 +25,9 @@ constexpr size_t kLastChunkBytes = 5;
 
 // A body that grows with what arrives: a Content-Length alone costs no memory.
 struct GrowingBody {
-  using value_type = std::string;
+  using value_type = std::string;  // NOLINT(readability-identifier-naming): names of Beast
 
-  class reader {
+  class reader {  // NOLINT(readability-identifier-naming)
    public:
     template <bool IsRequest, class Fields>
     reader(http::header<IsRequest, Fields>& /*header*/, std::string& body) : body_(body) {}
