@@ -215,7 +215,7 @@ class BenchServe {
     const LoadClientCounters before = client_.counters();
     LoadPlayer player(client_, workload_, server.prompts, metrics_, std::move(config));
     const double cpu = thread_seconds();
-    const Status played = player.run();
+    Status played = player.run();
     if (terminal) fmt::print(stderr, "\r\033[K");
     if (!played) return played;
     ServeContext context;

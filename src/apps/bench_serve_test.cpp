@@ -15,10 +15,10 @@ class BenchServe : public CommandTest {
   [[nodiscard]] Ended bench(const std::string& url, const std::string& options) const {
     return run(fmt::format("bench serve --url {} {}", url, options));
   }
-  // In a shell that sends SIGINT after a second.
+  // In a shell that sends SIGINT after a while.
   [[nodiscard]] Ended run_interrupted(const std::string& url) const {
     const std::string command = fmt::format(
-        "timeout --preserve-status -s INT 1 {} bench serve --url {} --concurrency 3 --requests "
+        "timeout --preserve-status -s INT 0.6 {} bench serve --url {} --concurrency 3 --requests "
         "100 --output-tokens 2 >{} 2>{} </dev/null",
         WEFT_PROGRAM, url, path("out"), path("err"));
     const int status = std::system(command.c_str());

@@ -134,10 +134,10 @@ void LoadPlayer::give(Planned planned) {
     conversations_.insert(planned.arrival.conversation, {});
   }
   const Instant at = closed_loop_ ? client_.now() : start_ + (planned.arrival.at - Instant());
-  send(planned, at);
+  send(std::move(planned), at);
 }
 
-void LoadPlayer::send(const Planned& planned, Instant at) {
+void LoadPlayer::send(Planned planned, Instant at) {
   if (free_.empty()) {
     free_.push_back(slots_.size());
     slots_.emplace_back();
@@ -154,7 +154,7 @@ void LoadPlayer::send(const Planned& planned, Instant at) {
   slot.record.planned = closed_loop_ ? slot.record.sent : at;
   ++sent_;
   most_in_flight_ = std::max(most_in_flight_, ++in_flight_);
-  client_.post(tag, prompts_.path(), planned.body);
+  client_.post(tag, prompts_.path(), std::move(planned.body));
 }
 
 void LoadPlayer::chunk(const ReplyChunk& chunk) {
@@ -205,10 +205,10 @@ void LoadPlayer::ended(const ReplyEnd& end) {
     if (waiting->empty()) {
       conversations_.erase(conversation);
     } else {
-      const Planned turn = std::move(waiting->front());
+      Planned turn = std::move(waiting->front());
       waiting->pop_front();
       --held_;
-      send(turn, client_.now());
+      send(std::move(turn), client_.now());
     }
   }
   if (closed_loop_) top_up();

@@ -59,7 +59,7 @@ class LoadPlayer {
   void send_due();
   void top_up();
   void give(Planned planned);
-  void send(const Planned& planned, Instant at);
+  void send(Planned planned, Instant at);
   void arm();
   void maybe_stop();
 

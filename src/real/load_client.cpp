@@ -36,7 +36,7 @@ constexpr size_t kReadBytes = 8192;           // of one read, and the longest HT
 constexpr size_t kMostEventBytes = 1 << 20;   // of one chunk
 constexpr size_t kMostErrorBytes = 64 << 10;  // of a reply that is no stream
 constexpr size_t kMostFetchBytes = 4 << 20;
-constexpr size_t kMostIdle = 4096;  // connections kept for the next request
+constexpr size_t kMostIdle = 65536;  // connections kept for the next request
 
 double read_retry_after(boost::beast::string_view text) {
   double value = -1;

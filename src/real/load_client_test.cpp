@@ -283,6 +283,32 @@ TEST(LoadClient, FetchGivesTheWholeReply) {
   EXPECT_EQ(reply->body, "{\"a\":1}");
 }
 
+TEST(LoadClient, AbortedStreamsSayNoMore) {
+  FakeServer server([](FakeExchange& exchange) {
+    exchange.begin_stream();
+    exchange.token("a");  // and no more
+  });
+  struct Waker {
+    LoadClient& client;
+    void wake() {
+      client.abort_all();
+      client.stop();
+    }
+  };
+  Rig rig(server.url());
+  for (uint64_t i = 0; i < 20; ++i) rig.client->post(i, "/v1/completions", "{}");
+  Waker waker{*rig.client};
+  rig.client->wake_at(rig.client->now() + milliseconds(30), Callback<>::to<&Waker::wake>(&waker));
+  rig.client->run();
+  EXPECT_EQ(rig.client->in_flight(), 0);
+  for (const auto& [tag, reply] : rig.heard.replies) EXPECT_TRUE(reply.ends.empty()) << tag;
+  const auto& again = rig.heard.replies;
+  const size_t heard = again.size();
+  rig.client->run();  // what was cancelled is let go, and tells nothing
+  EXPECT_EQ(again.size(), heard);
+  rig.client->post(99, "/v1/completions", "{}");  // still under way when the client goes
+}
+
 TEST(LoadClient, ManyStreamsAtOnceKeepApart) {
   FakeServer server([](FakeExchange& exchange) {
     exchange.begin_stream();
