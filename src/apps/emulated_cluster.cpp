@@ -40,7 +40,7 @@ int32_t pick_bit(std::span<const uint32_t> bits, uint64_t draw) {
 
 EmulatedCluster::EmulatedCluster(const Tokenizer& tokenizer, uint64_t seed,
                                  Callback<const TokenNews&> news)
-    : tokenizer_(tokenizer), seed_(seed), news_(news) {
+    : seed_(seed), news_(news) {
   for (int32_t token = 0; token < tokenizer.vocab_size(); ++token) {
     if (is_word(tokenizer.token_bytes(token))) words_.push_back(token);
   }

@@ -44,7 +44,6 @@ class EmulatedCluster {
   void step_done(const StepReport& report);
   [[nodiscard]] int32_t next_token(Open& open, uint64_t tag);
 
-  const Tokenizer& tokenizer_;
   uint64_t seed_;
   Callback<const TokenNews&> news_;
   WallClock clock_;

@@ -27,6 +27,7 @@ struct ServeOptions {
   std::string scenario;
   std::vector<std::string> sets;
   std::optional<uint64_t> seed;
+  std::string record;
   int64_t max_sequences = 64;
   int64_t max_tokens = 512;
   int64_t max_waiting = 1024;
@@ -89,34 +90,48 @@ ApiModel api_model(const LocalModel& local, const ServeOptions& options, int64_t
   return out;
 }
 
+CpuClusterConfig serve_config(const LocalModel& local, const ServeOptions& options, int64_t blocks,
+                              RunRecorder* recorder) {
+  CpuClusterConfig out;
+  out.instance = local.instance_config();
+  out.instance.max_sequences = options.max_sequences;
+  out.instance.max_tokens = options.max_tokens;
+  out.instance.blocks = blocks;
+  out.max_waiting = options.max_waiting;
+  std::random_device device;
+  out.hash_salt = uint64_t{device()} << 32 | device();
+  out.recorder = recorder;
+  return out;
+}
+
 // A checkpoint's cluster and what is in front of it.
 class CpuServer {
  public:
-  CpuServer(const LocalModel& local, const ServeOptions& options, int64_t blocks)
-      : loop_(clock_),
-        cluster_(loop_, local.model, cluster_config(local, options, blocks),
+  CpuServer(const LocalModel& local, const ServeOptions& options, const CpuClusterConfig& config)
+      : recorder_(config.recorder),
+        clock_(config.recorder),
+        loop_(clock_),
+        cluster_(loop_, local.model, config,
                  Callback<const TokenNews&>::to<&CpuServer::hear>(this)),
-        front_(loop_, api_model(local, options, capacity(local, blocks)), options.front,
+        front_(loop_, api_model(local, options, capacity(local, config.instance.blocks)),
+               options.front,
                {.submit = [this](TokenSequence s, uint64_t tag,
                                  int priority) { cluster_.submit(std::move(s), tag, priority); },
                 .cancel = [this](uint64_t tag) { cluster_.cancel(tag); },
                 .gauges = [this] { return gauges_of(cluster_.cluster()); }}) {}
 
-  Status run(Signals& signals) { return front_.run(signals); }
+  Status run(Signals& signals) {
+    const Status ran = front_.run(signals);
+    if (recorder_ == nullptr) return ran;
+    const Router& router = cluster_.cluster().router();
+    recorder_->end(router.digest(), router.submitted());
+    if (ran.ok() && !recorder_->ok()) {
+      return Error{ErrorCode::kInternal, "--record: the file could not be written to its end"};
+    }
+    return ran;
+  }
 
  private:
-  static CpuClusterConfig cluster_config(const LocalModel& local, const ServeOptions& options,
-                                         int64_t blocks) {
-    CpuClusterConfig out;
-    out.instance = local.instance_config();
-    out.instance.max_sequences = options.max_sequences;
-    out.instance.max_tokens = options.max_tokens;
-    out.instance.blocks = blocks;
-    out.max_waiting = options.max_waiting;
-    std::random_device device;
-    out.hash_salt = uint64_t{device()} << 32 | device();
-    return out;
-  }
   // What the scheduler lets in: prompt, output and what a step may write beyond.
   static int64_t capacity(const LocalModel& local, int64_t blocks) {
     const EngineInstanceConfig instance = local.instance_config();
@@ -124,7 +139,8 @@ class CpuServer {
   }
   void hear(const TokenNews& news) { front_.hear(news); }
 
-  WallClock clock_;
+  RunRecorder* recorder_;
+  RecordingClock clock_;
   Loop loop_;
   CpuCluster cluster_;
   ServeFront front_;
@@ -186,7 +202,15 @@ Status serve(ServeOptions options) {
              options.model.directory, options.model.weights,
              static_cast<double>(local->model.weight_bytes()) / 1e6, local->load_seconds,
              *blocks * local->instance_config().block_tokens);
-  return CpuServer(*local, options, *blocks).run(signals);
+  std::unique_ptr<RunRecorder> recorder;
+  if (!options.record.empty()) {
+    auto made = RunRecorder::create(options.record);
+    if (!made) return made.error();
+    recorder = std::move(*made);
+  }
+  const CpuClusterConfig config = serve_config(*local, options, *blocks, recorder.get());
+  if (recorder) recorder->begin(record_settings(config));
+  return CpuServer(*local, options, config).run(signals);
 }
 
 }  // namespace
@@ -202,6 +226,8 @@ void add_serve(CLI::App& app, int& exit_code) {
                       "(of --model's tokenizer, if given)");
   command->add_option("--set", options->sets, "key=value of the scenario, as for simulate");
   command->add_option("--seed", options->seed, "of the scenario");
+  command->add_option("--record", options->record,
+                      "writes what happens to FILE, for weft simulate --replay");
   command->add_option("--served-model-name", options->name, "its name in the API");
   command->add_option("--host", options->front.http.host, "address to listen on")
       ->capture_default_str();

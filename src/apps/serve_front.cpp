@@ -55,7 +55,7 @@ void ServeFront::drain(int times) {
              options_.drain_s);
   api_.drain();
   http_.drain();
-  drained_by_ = loop_.now() + seconds(options_.drain_s);
+  drained_by_ = loop_.now() + seconds(static_cast<double>(options_.drain_s));
   check_drained();
 }
 

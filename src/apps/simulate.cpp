@@ -7,6 +7,7 @@
 
 #include "apps/commands.h"
 #include "apps/output.h"
+#include "apps/replay.h"
 #include "report/run_report.h"
 #include "report/timeline.h"
 #include "sim/virtual_clock.h"
@@ -24,6 +25,7 @@ struct SimulateOptions {
   std::string report;
   std::string timeline;
   int64_t check = 0;
+  std::string replay;
 };
 
 // Hears of everything in the run and passes it on.
@@ -96,6 +98,7 @@ Status close_timeline(const SimulateOptions& options, Listener& listener, const 
 }
 
 Status simulate(const SimulateOptions& options) {
+  if (options.scenario.empty()) return bad_input("simulate: expected a scenario or --replay FILE");
   for (const std::string& path : {options.json, options.report, options.timeline}) {
     if (auto writable = check_output(path); !writable) return writable.error();
   }
@@ -135,12 +138,34 @@ Status simulate(const SimulateOptions& options) {
                         scenario->title.empty() ? scenario->path : scenario->title);
 }
 
+// The recorded run on a virtual clock; fails where a decision is not what it was.
+Status replay(const SimulateOptions& options) {
+  const auto played = replay_run(options.replay);
+  if (!played) return played.error();
+  fmt::print("{}: {} requests, {} steps, {} turns in {:.3f} s; digest {:016x}\n", options.replay,
+             played->requests, played->steps, played->turns, played->seconds, played->digest);
+  if (!played->has_digest) {
+    fmt::print("the record was cut off: there is no digest to compare with\n");
+    return {};
+  }
+  if (played->is_identical()) {
+    fmt::print("every decision is the recorded one, at the same instant\n");
+    return {};
+  }
+  return Error{ErrorCode::kInternal, fmt::format("{}: the record says {:016x}: decisions differ",
+                                                 options.replay, played->recorded)};
+}
+
 }  // namespace
 
 void add_simulate(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<SimulateOptions>();
   CLI::App* command = app.add_subcommand("simulate", "plays a workload on modelled hardware");
-  command->add_option("scenario", options->scenario, "the scenario, a TOML file")->required();
+  auto* scenario = command->add_option("scenario", options->scenario, "the scenario, a TOML file");
+  command
+      ->add_option("--replay", options->replay,
+                   "instead: plays what weft serve --record wrote, and compares every decision")
+      ->excludes(scenario);
   command->add_option("--set", options->sets, "key=value: overrides one value of the scenario");
   command->add_option("--seed", options->seed, "overrides the scenario's seed");
   command->add_option("--json", options->json, "writes the results as JSON (- is standard output)");
@@ -150,7 +175,9 @@ void add_simulate(CLI::App& app, int& exit_code) {
   command->add_option("--check", options->check,
                       "checks the invariants after every event, every block at each N-th (slow)");
   command->footer("Example:\n  weft simulate scenarios/hello.toml --set workload.requests=500");
-  command->callback([options, &exit_code] { exit_code = report_status(simulate(*options)); });
+  command->callback([options, &exit_code] {
+    exit_code = report_status(options->replay.empty() ? simulate(*options) : replay(*options));
+  });
 }
 
 }  // namespace weft

@@ -85,6 +85,7 @@ class Router {
   [[nodiscard]] int64_t in_flight() const { return in_flight_; }
   [[nodiscard]] int64_t pending() const;
   [[nodiscard]] int64_t output_tokens() const { return output_tokens_; }
+  [[nodiscard]] uint64_t submitted() const { return next_order_ - 1; }
   void check_integrity() const;
   // Counts what happened to it: while it stands still, so does everything that is checked.
   [[nodiscard]] uint64_t changes() const { return changes_; }

@@ -1,6 +1,8 @@
 // Requests in, tokens out.
 #include "real/cpu_cluster.h"
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "base/random.h"
 #include "real/cpu_device.h"
@@ -17,7 +19,7 @@ void hash_blocks(std::span<const int32_t> tokens, int64_t block, uint64_t salt,
   }
 }
 
-ClusterConfig CpuCluster::cluster_config(const CpuClusterConfig& config) {
+ClusterConfig cluster_config(const CpuClusterConfig& config) {
   ClusterConfig out;
   out.router.id = NodeId(0);
   out.router.max_pending = config.max_waiting;
@@ -37,6 +39,15 @@ ClusterConfig CpuCluster::cluster_config(const CpuClusterConfig& config) {
   return out;
 }
 
+std::string record_settings(const CpuClusterConfig& config) {
+  const EngineInstanceConfig& instance = config.instance;
+  return fmt::format(
+      "instances={} block={} blocks={} max_tokens={} max_sequences={} draft_tokens={} "
+      "max_waiting={}",
+      config.instances, instance.block_tokens, instance.blocks, instance.max_tokens,
+      instance.max_sequences, instance.draft_tokens, config.max_waiting);
+}
+
 CpuCluster::CpuCluster(Loop& loop, const CpuModel& model, const CpuClusterConfig& config,
                        Callback<const TokenNews&> news)
     : loop_(loop),
@@ -44,7 +55,7 @@ CpuCluster::CpuCluster(Loop& loop, const CpuModel& model, const CpuClusterConfig
       config_(config),
       news_(news),
       transport_(loop),
-      cluster_(loop, transport_, cluster_config(config),
+      cluster_(loop, transport_, weft::cluster_config(config),
                {[this](size_t) -> std::unique_ptr<Device> {
                   return std::make_unique<CpuDevice>(loop_, model_, book_, config_.instance);
                 },
@@ -63,6 +74,7 @@ void CpuCluster::submit(TokenSequence sequence, uint64_t tag, int priority) {
                               .blocks = hashes_,
                               .tag = tag};
   sequence.prompt = static_cast<int64_t>(sequence.tokens.size());
+  if (config_.recorder != nullptr) config_.recorder->arrived(request);
   submitted_ = &sequence;
   const RequestId id = cluster_.router().submit(request);
   if (submitted_ == nullptr) return;  // rejected, and the news is out
@@ -74,17 +86,29 @@ void CpuCluster::submit(TokenSequence sequence, uint64_t tag, int priority) {
 
 void CpuCluster::cancel(uint64_t tag) {
   const uint64_t* request = request_of_.find(tag);
+  if (request != nullptr && config_.recorder != nullptr) {
+    tells_ ? config_.recorder->cancelled_on_news(news_count_, tag)
+           : config_.recorder->cancelled(tag);
+  }
   if (request != nullptr) cluster_.router().cancel(RequestId(*request));
 }
 
+void CpuCluster::tell(const TokenNews& news) {
+  ++news_count_;
+  tells_ = true;
+  news_(news);
+  tells_ = false;
+}
+
 void CpuCluster::step_done(const StepReport& report) {
+  if (config_.recorder != nullptr) config_.recorder->step(report.node, report.outputs);
   for (size_t i = 0; i < report.outputs.size(); ++i) {
     const int64_t tokens = report.outputs[i].tokens;
     if (tokens == 0) continue;
     const RequestId id = report.batch.work[i].request;
     const TokenSequence* sequence = book_.find(id);
     if (sequence == nullptr) continue;
-    news_({.tag = *tag_of_.find(id.value()), .sequence = *sequence, .tokens = tokens});
+    tell({.tag = *tag_of_.find(id.value()), .sequence = *sequence, .tokens = tokens});
   }
 }
 
@@ -92,12 +116,12 @@ void CpuCluster::ended(const RequestRecord& record) {
   const uint64_t* request = request_of_.find(record.tag);
   if (request == nullptr) {
     CHECK(submitted_ != nullptr, "only a rejected request ends before it is known");
-    news_({.tag = record.tag, .sequence = *submitted_, .record = &record});
+    tell({.tag = record.tag, .sequence = *submitted_, .record = &record});
     submitted_ = nullptr;
     return;
   }
   const RequestId id(*request);
-  news_({.tag = record.tag, .sequence = *book_.find(id), .record = &record});
+  tell({.tag = record.tag, .sequence = *book_.find(id), .record = &record});
   book_.close(id);
   tag_of_.erase(id.value());
   request_of_.erase(record.tag);

@@ -10,6 +10,7 @@
 #include "engine/token_book.h"
 #include "node/cluster.h"
 #include "real/local_transport.h"
+#include "real/run_recorder.h"
 #include "runtime/loop.h"
 
 namespace weft {
@@ -19,7 +20,13 @@ struct CpuClusterConfig {
   int instances = 1;
   int64_t max_waiting = 4096;  // requests that wait for an instance; one more is rejected
   uint64_t hash_salt = 0;      // of block hashes: nobody outside can make two prompts share one
+  RunRecorder* recorder = nullptr;  // of what happens, or null
 };
+
+// Router and instances as a config asks for them: what a recorded run is played on, too.
+ClusterConfig cluster_config(const CpuClusterConfig& config);
+// What RunRecorder::begin() writes of it.
+std::string record_settings(const CpuClusterConfig& config);
 
 // What a sequence gained in a step, or that it has ended. `sequence` stays until the call returns.
 struct TokenNews {
@@ -44,8 +51,8 @@ class CpuCluster {
   [[nodiscard]] Cluster& cluster() { return cluster_; }
 
  private:
-  [[nodiscard]] static ClusterConfig cluster_config(const CpuClusterConfig& config);
   void step_done(const StepReport& report);
+  void tell(const TokenNews& news);
   void ended(const RequestRecord& record);
 
   Loop& loop_;
@@ -58,6 +65,8 @@ class CpuCluster {
   FlatMap<uint64_t> request_of_;  // by tag
   TokenSequence* submitted_ = nullptr;
   std::vector<BlockHash> hashes_;
+  uint64_t news_count_ = 0;  // told so far
+  bool tells_ = false;       // right now
   Cluster cluster_;
 };
 
