@@ -39,15 +39,15 @@ def weft_round(options, model, weights):
                                speeds["decode, 16 together"]]))
 
 
-def llama_round(options, programs, model, extra):
-    """A fork's own bench programs; `extra` are flags such as repacking at load."""
+def llama_round(options, programs, model, repacks):
+    """A fork's own bench programs; ik_llama.cpp's repack weights at load when asked to."""
     found = {}
     out = json.loads(run(programs / "llama-bench", "-m", model, "-t", options.threads, "-p", 512,
-                         "-n", 32, "-r", 2, "-o", "json", *extra))
+                         "-n", 32, "-r", 2, "-o", "json", *(["-rtr", 1] if repacks else [])))
     for entry in out:
         found["decode 1" if entry["n_gen"] else "prompt 512"] = entry["avg_ts"]
     text = run(programs / "llama-batched-bench", "-m", model, "-t", options.threads, "-c", 16384,
-               "-b", 2048, "-ub", 512, "-npp", 512, "-ntg", 32, "-npl", 16, *extra)
+               "-b", 2048, "-ub", 512, "-npp", 512, "-ntg", 16, "-npl", 16, *(["-rtr"] if repacks else []))
     row = [line for line in text.splitlines() if re.match(r"\|\s+512 \|", line)]
     if row:
         found["decode 16"] = float(row[-1].split("|")[8])
@@ -72,10 +72,10 @@ def contenders(options, checkpoint, models):
     for weights in ("int8", "int4", "bf16"):
         yield f"weft {weights}", lambda w=weights: weft_round(options, checkpoint, w)
     for kind, model in models.items():
-        yield f"llama.cpp {kind}", lambda m=model: llama_round(options, options.llama, m, [])
+        yield f"llama.cpp {kind}", lambda m=model: llama_round(options, options.llama, m, False)
         if options.ik:
             yield f"ik_llama.cpp {kind}", lambda m=model: llama_round(
-                options, options.ik, m, ["-rtr", "1"])
+                options, options.ik, m, True)
 
 
 def compare(options, like, folder):
@@ -85,21 +85,22 @@ def compare(options, like, folder):
         for name, measure in contenders(options, checkpoint, models):
             try:
                 rounds.setdefault(name, []).append(measure())
+                print(name, rounds[name][-1], file=sys.stderr, flush=True)
             except SystemExit as failure:
                 print(f"{name}: {failure}", file=sys.stderr)
     table = {name: {m: statistics.median([r[m] for r in found if m in r] or [0])
                     for m in MEASURES} for name, found in rounds.items()}
     print(f"\n{like}, {options.threads} threads, medians of {options.rounds} rounds, tokens/s")
-    print(f"{'':<22}" + "".join(f"{m:>14}" for m in MEASURES))
+    print(f"{'':<26}" + "".join(f"{m:>14}" for m in MEASURES))
     for name, row in table.items():
-        print(f"{name:<22}" + "".join(f"{row[m]:>14.1f}" for m in MEASURES))
-    for peer in ("llama.cpp", "ik_llama.cpp"):
-        best = {m: max([row[m] for name, row in table.items() if name.startswith(peer + " ")] or [0])
-                for m in MEASURES}
-        ours = table["weft int8"]
-        if all(best.values()):
-            print(f"{'int8 / best ' + peer:<22}" + "".join(f"{ours[m] / best[m]:>14.2f}"
-                                                        for m in MEASURES))
+        print(f"{name:<26}" + "".join(f"{row[m]:>14.1f}" for m in MEASURES))
+    for peer in ("llama.cpp", "llama.cpp q8_0", "ik_llama.cpp", "ik_llama.cpp q8_0"):
+        rows = [row for name, row in table.items() if (name + " ").startswith(peer + " ")]
+        best = {m: max([row[m] for row in rows] or [0]) for m in MEASURES}
+        if any(best.values()):
+            print(f"{'int8 / ' + peer:<26}" + "".join(
+                f"{table['weft int8'][m] / best[m]:>14.2f}" if best[m] else f"{'-':>14}"
+                for m in MEASURES))
     return table
 
 

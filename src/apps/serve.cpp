@@ -1,22 +1,20 @@
 // weft serve: the OpenAI API over a checkpoint on this machine's processors.
 #include <fmt/format.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <random>
-#include <thread>
 
 #include "apps/commands.h"
 #include "apps/default_model.h"
+#include "apps/emulated_cluster.h"
 #include "apps/local_model.h"
 #include "apps/output.h"
-#include "real/api_server.h"
+#include "apps/serve_front.h"
 #include "real/cpu_cluster.h"
-#include "real/http_server.h"
 #include "real/wall_clock.h"
+#include "report/run_report.h"
 
 namespace weft {
 
@@ -25,13 +23,14 @@ namespace {
 struct ServeOptions {
   LocalModelOptions model;
   std::string name;
-  std::vector<std::string> api_keys;
-  HttpServerConfig http;
+  ServeFrontOptions front;
+  std::string scenario;
+  std::vector<std::string> sets;
+  std::optional<uint64_t> seed;
   int64_t max_sequences = 64;
   int64_t max_tokens = 512;
   int64_t max_waiting = 1024;
   int64_t kv_mib = 0;
-  int64_t drain_s = 30;
 };
 
 // Free memory of this machine in bytes, or 0 where it does not say.
@@ -90,79 +89,20 @@ ApiModel api_model(const LocalModel& local, const ServeOptions& options, int64_t
   return out;
 }
 
-ApiGauges gauges_of(Cluster& cluster) {
-  ApiGauges out;
-  out.waiting = cluster.router().pending();
-  int64_t used = 0, all = 0;
-  for (size_t i = 0; i < cluster.instances(); ++i) {
-    const InstanceNode* node = cluster.instance(i);
-    if (node == nullptr) continue;
-    const Scheduler& scheduler = node->scheduler();
-    ++out.instances;
-    out.running += scheduler.running();
-    out.waiting += scheduler.waiting();
-    out.preemptions += scheduler.preemptions();
-    used += scheduler.blocks_in_use();
-    all += scheduler.config().blocks_per_rank * scheduler.config().ranks;
-  }
-  if (all > 0) out.kv_usage = static_cast<double>(used) / static_cast<double>(all);
-  return out;
-}
-
-// Waits for SIGINT and SIGTERM on a thread of its own. The first drains: what runs ends, nothing
-// new is taken in; the second, or the end of the time, stops.
-class Signals {
+// A checkpoint's cluster and what is in front of it.
+class CpuServer {
  public:
-  // Blocks the signals in this thread and those that it starts: before any other starts.
-  Signals() {
-    sigemptyset(&set_);
-    for (const int signal : {SIGINT, SIGTERM, SIGUSR2}) sigaddset(&set_, signal);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    signal(SIGPIPE, SIG_IGN);
-  }
-  void watch(std::function<void(int times)> heard) {
-    thread_ = std::thread([this, heard = std::move(heard)] {
-      int signal = 0;
-      for (int times = 1; sigwait(&set_, &signal) == 0 && signal != SIGUSR2; ++times) heard(times);
-    });
-  }
-  ~Signals() {
-    if (!thread_.joinable()) return;
-    pthread_kill(thread_.native_handle(), SIGUSR2);
-    thread_.join();
-  }
-
- private:
-  sigset_t set_ = {};
-  std::thread thread_;
-};
-
-class Server {
- public:
-  Server(const LocalModel& local, const ServeOptions& options, int64_t blocks)
-      : options_(options),
-        loop_(clock_),
-        drain_timer_(loop_, Callback<>::to<&Server::check_drained>(this)),
+  CpuServer(const LocalModel& local, const ServeOptions& options, int64_t blocks)
+      : loop_(clock_),
         cluster_(loop_, local.model, cluster_config(local, options, blocks),
-                 Callback<const TokenNews&>::to<&Server::hear>(this)),
-        api_(loop_, api_model(local, options, capacity(local, blocks)), {options.api_keys},
-             {.submit = [this](TokenSequence s, uint64_t tag,
-                               int priority) { cluster_.submit(std::move(s), tag, priority); },
-              .cancel = [this](uint64_t tag) { cluster_.cancel(tag); },
-              .gauges = [this] { return gauges_of(cluster_.cluster()); }}),
-        http_(options.http, [this](const auto& exchange) { api_.handle(exchange); }) {}
+                 Callback<const TokenNews&>::to<&CpuServer::hear>(this)),
+        front_(loop_, api_model(local, options, capacity(local, blocks)), options.front,
+               {.submit = [this](TokenSequence s, uint64_t tag,
+                                 int priority) { cluster_.submit(std::move(s), tag, priority); },
+                .cancel = [this](uint64_t tag) { cluster_.cancel(tag); },
+                .gauges = [this] { return gauges_of(cluster_.cluster()); }}) {}
 
-  Status run(Signals& signals) {
-    if (auto listening = http_.listen(); !listening) return listening;
-    print_welcome();
-    signals.watch([this](int times) {
-      loop_.inbox().post({.owner = {}, .run = [this, times] { drain(times); }, .is_unowned = true});
-    });
-    loop_.run(true);
-    http_.wait_drained(seconds(1));
-    http_.stop();
-    return {};
-  }
+  Status run(Signals& signals) { return front_.run(signals); }
 
  private:
   static CpuClusterConfig cluster_config(const LocalModel& local, const ServeOptions& options,
@@ -182,48 +122,52 @@ class Server {
     const EngineInstanceConfig instance = local.instance_config();
     return blocks * instance.block_tokens - 1 - instance.draft_tokens;
   }
+  void hear(const TokenNews& news) { front_.hear(news); }
 
-  void hear(const TokenNews& news) { api_.hear(news); }
-
-  void drain(int times) {
-    if (times > 1) return loop_.stop();
-    fmt::print(stderr, "weft: stopping: {} answers under way have {} s to end\n", api_.in_flight(),
-               options_.drain_s);
-    api_.drain();
-    http_.drain();
-    drained_by_ = loop_.now() + seconds(options_.drain_s);
-    check_drained();
-  }
-  void check_drained() {
-    if (api_.in_flight() == 0 || loop_.now() >= drained_by_) return loop_.stop();
-    drain_timer_.arm(loop_.now() + milliseconds(20));
-  }
-
-  void print_welcome() const {
-    const std::string url =
-        fmt::format("{}://{}:{}", options_.http.tls_certificate.empty() ? "http" : "https",
-                    options_.http.host, http_.port());
-    fmt::print(
-        "weft serves {} on {}\n\n"
-        "  curl {}/v1/chat/completions -H 'Content-Type: application/json' -d \\\n"
-        "    '{{\"model\": \"{}\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}], "
-        "\"max_tokens\": 32}}'\n",
-        model_name(options_), url, url, model_name(options_));
-    std::fflush(stdout);
-  }
-
-  const ServeOptions& options_;
   WallClock clock_;
   Loop loop_;
-  Timer drain_timer_;
-  Instant drained_by_;
   CpuCluster cluster_;
-  ApiServer api_;
-  HttpServer http_;
+  ServeFront front_;
+};
+
+// A scenario's cluster and what is in front of it.
+class EmulatedServer {
+ public:
+  Status run(const LocalModel& words, const ServeOptions& options, Signals& signals) {
+    auto catalog = Catalog::open_default();
+    if (!catalog) return catalog.error();
+    auto scenario = load_scenario(options.scenario, {options.sets, options.seed});
+    if (!scenario) return scenario.error();
+    auto deployment = deploy(scenario->deployment, *catalog);
+    if (!deployment) return deployment.error();
+    auto cluster =
+        EmulatedCluster::make(*deployment, *scenario, words.tokenizer,
+                              Callback<const TokenNews&>::to<&EmulatedServer::hear>(this));
+    if (!cluster) return cluster.error();
+    EmulatedCluster& emulated = **cluster;
+    ApiModel model = api_model(words, options, emulated.capacity());
+    model.name = options.name.empty() ? scenario->deployment.model : options.name;
+    model.fingerprint = "weft-emulated-text-is-made-up";
+    model.context = deployment->model.context;
+    model.default_output = kEmulatedOutput;
+    fmt::print("{}\n", deployment_table(*deployment));
+    ServeFront front(emulated.loop(), model, options.front,
+                     {.submit = [&](TokenSequence s, uint64_t tag,
+                                    int priority) { emulated.submit(std::move(s), tag, priority); },
+                      .cancel = [&](uint64_t tag) { emulated.cancel(tag); },
+                      .gauges = [&] { return gauges_of(emulated.cluster()); }});
+    front_ = &front;
+    return front.run(signals);
+  }
+
+ private:
+  static constexpr int64_t kEmulatedOutput = 256;  // where a request does not say: nothing ends it
+  void hear(const TokenNews& news) { front_->hear(news); }
+  ServeFront* front_ = nullptr;
 };
 
 Status serve(ServeOptions options) {
-  if (options.http.tls_certificate.empty() != options.http.tls_key.empty()) {
+  if (options.front.http.tls_certificate.empty() != options.front.http.tls_key.empty()) {
     return bad_input("--tls-cert, --tls-key: found one of them, expected both or none");
   }
   Signals signals;
@@ -231,17 +175,18 @@ Status serve(ServeOptions options) {
     auto made = default_model();
     if (!made) return made.error();
     options.model.directory = *made;
-    if (options.name.empty()) options.name = "weft-default";
+    if (options.name.empty() && options.scenario.empty()) options.name = "weft-default";
   }
   auto local = load_local_model(options.model);
   if (!local) return local.error();
+  if (!options.scenario.empty()) return EmulatedServer().run(*local, options, signals);
   auto blocks = kv_blocks(*local, options, local->instance_config());
   if (!blocks) return blocks.error();
   fmt::print("{}: {} weights of {:.0f} MB, loaded in {:.2f} s; KV of {} tokens\n",
              options.model.directory, options.model.weights,
              static_cast<double>(local->model.weight_bytes()) / 1e6, local->load_seconds,
              *blocks * local->instance_config().block_tokens);
-  return Server(*local, options, *blocks).run(signals);
+  return CpuServer(*local, options, *blocks).run(signals);
 }
 
 }  // namespace
@@ -252,10 +197,16 @@ void add_serve(CLI::App& app, int& exit_code) {
   add_model_options(*command, options->model);
   command->get_option("--model")->description(
       "the checkpoint's folder; without it a small random one, made once and kept");
+  command->add_option("--emulate", options->scenario,
+                      "a scenario: its modelled system answers in real time, with made-up text "
+                      "(of --model's tokenizer, if given)");
+  command->add_option("--set", options->sets, "key=value of the scenario, as for simulate");
+  command->add_option("--seed", options->seed, "of the scenario");
   command->add_option("--served-model-name", options->name, "its name in the API");
-  command->add_option("--host", options->http.host, "address to listen on")->capture_default_str();
-  command->add_option("--port", options->http.port, "0: any free one")->capture_default_str();
-  command->add_option("--api-key", options->api_keys,
+  command->add_option("--host", options->front.http.host, "address to listen on")
+      ->capture_default_str();
+  command->add_option("--port", options->front.http.port, "0: any free one")->capture_default_str();
+  command->add_option("--api-key", options->front.api_keys,
                       "keys that clients have to send, one of them; none: everybody may ask");
   command->add_option("--max-sequences", options->max_sequences, "of a step")
       ->check(CLI::Range(1, 4096))
@@ -269,14 +220,16 @@ void add_serve(CLI::App& app, int& exit_code) {
   command->add_option("--kv-mib", options->kv_mib, "memory for KV; 0: by what is free")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 24))
       ->capture_default_str();
-  command->add_option("--max-body-bytes", options->http.max_body_bytes, "of a request")
+  command->add_option("--max-body-bytes", options->front.http.max_body_bytes, "of a request")
       ->capture_default_str();
-  command->add_option("--tls-cert", options->http.tls_certificate, "PEM file of the chain");
-  command->add_option("--tls-key", options->http.tls_key, "PEM file of its key");
-  command->add_option("--drain-seconds", options->drain_s, "for what runs when told to stop")
+  command->add_option("--tls-cert", options->front.http.tls_certificate, "PEM file of the chain");
+  command->add_option("--tls-key", options->front.http.tls_key, "PEM file of its key");
+  command->add_option("--drain-seconds", options->front.drain_s, "for what runs when told to stop")
       ->check(CLI::Range(0, 86400))
       ->capture_default_str();
-  command->footer("Example:\n  weft serve\n  weft serve --model /models/qwen3-0.6b --port 8000");
+  command->footer(
+      "Examples:\n  weft serve\n  weft serve --model /models/qwen3-0.6b --port 8000\n"
+      "  weft serve --emulate scenarios/cloudmatrix384-4k.toml");
   command->callback([options, &exit_code] { exit_code = report_status(serve(*options)); });
 }
 

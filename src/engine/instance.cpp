@@ -44,13 +44,13 @@ EngineInstance::EngineInstance(const CpuModel& model, const EngineInstanceConfig
     : model_(model),
       config_(config),
       workers_(config.threads, config.pins_threads),
-      samplers_(static_cast<size_t>(config.threads)),
       kv_(layout_of(model, config), layers_of(model), config.blocks),
       forward_(model,
                {.tokens = std::max(config.max_tokens, decode_rows(config)),
                 .sequences = config.max_sequences,
                 .logit_rows = decode_rows(config)},
-               kv_, workers_) {
+               kv_, workers_),
+      samplers_(static_cast<size_t>(config.threads)) {
   CHECK(config.draft_tokens == 0 || model.has_mtp(), "drafts come from an MTP module");
 }
 

@@ -161,7 +161,9 @@ ApiResult<std::vector<ApiJob>> ApiServer::jobs_of(std::vector<int32_t> prompt,
   if (prompt.empty()) return invalid_request("prompt", "the prompt has no token");
   const auto tokens = static_cast<int64_t>(prompt.size());
   const int64_t most = std::min(model_.context, model_.capacity);
-  const int64_t output = options.max_tokens.value_or(std::max<int64_t>(most - tokens, 1));
+  const int64_t rest = std::max<int64_t>(most - tokens, 1);
+  const int64_t unsaid = model_.default_output > 0 ? std::min(model_.default_output, rest) : rest;
+  const int64_t output = options.max_tokens.value_or(unsaid);
   if (tokens + output > most) return context_exceeded(most, tokens, output, "max_tokens");
   for (const int32_t token : prompt) {
     if (token >= 0 && token < model_.vocab) continue;

@@ -31,8 +31,9 @@ struct ApiModel {
   std::vector<int32_t> stop_tokens;
   SamplingParams sampling;  // where a request says nothing
   int32_t vocab = 0;
-  int64_t context = 0;   // tokens of a sequence at most
-  int64_t capacity = 0;  // tokens that an instance's KV holds
+  int64_t context = 0;         // tokens of a sequence at most
+  int64_t capacity = 0;        // tokens that an instance's KV holds
+  int64_t default_output = 0;  // tokens where a request does not say; 0: to the context's end
 };
 
 struct ApiServerConfig {

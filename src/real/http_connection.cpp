@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <exception>
 #include <utility>
 
 #include "real/http_text.h"
@@ -130,7 +129,7 @@ void HttpConnection::advance() {
     flush();
     if (phase_ == Phase::kClosing && !writing_) linger();
     start_read();
-  } catch (const std::exception&) {  // out of memory, or a library's surprise
+  } catch (...) {  // out of memory, or a library's surprise: this connection's end alone
     close();
   }
   advancing_ = false;

@@ -72,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"coding", with_header("Transfer-Encoding: gzip, chunked\r\n"), 501},
         Refusal{"coding_of_10", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
         Refusal{"expectation", with_header("Content-Length: 1\r\nExpect: tea\r\n"), 417},
-        Refusal{"chunk_size", with_header("Transfer-Encoding: chunked\r\n") + "zz\r\n", 400},
+        Refusal{"chunk_size", with_header("Transfer-Encoding: chunked\r\n") + "zz\r\n\r\n", 400},
         Refusal{"chunk_end", with_header("Transfer-Encoding: chunked\r\n") + "1\r\nabcd\r\n", 400},
         Refusal{"long_body", with_header("Content-Length: 65\r\n"), 413},
         Refusal{"huge_body", with_header("Content-Length: 18446744073709551615\r\n"), 413},

@@ -29,8 +29,8 @@ struct HttpServerConfig {
   Duration idle_timeout = seconds(75);    // between two requests of a connection
   Duration write_timeout = seconds(30);   // while the client takes no byte
 
-  std::string tls_certificate;  // path of a PEM chain; empty: no TLS
-  std::string tls_key;          // path of its PEM key
+  std::string tls_certificate = "";  // path of a PEM chain; empty: no TLS
+  std::string tls_key = "";          // path of its PEM key
   std::string server_name = "weft";
 };
 

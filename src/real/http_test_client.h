@@ -66,6 +66,7 @@ class TestClient {
   TestClient& operator=(TestClient&&) = delete;
 
   [[nodiscard]] bool connected() const { return connected_; }
+  [[nodiscard]] int descriptor() const { return socket_; }
 
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {

@@ -10,6 +10,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -63,7 +64,7 @@ inline void echo(HttpExchange& exchange) {
   exchange.respond(200, "text/plain", text);
 }
 
-// Targets under /later go to the box, "/none" is 204, the rest is echoed.
+// Targets under /later go to the box, /none is 204, /throw throws, the rest is echoed.
 class HttpServerTest : public testing::Test {
  protected:
   void start(HttpServerConfig config = {}) {
@@ -71,6 +72,7 @@ class HttpServerTest : public testing::Test {
     server_ = std::make_unique<HttpServer>(config, [this](std::shared_ptr<HttpExchange> exchange) {
       const std::string& target = exchange->request().target;
       if (target.starts_with("/later")) return box_.put(std::move(exchange));
+      if (target == "/throw") throw std::runtime_error("a library's");
       if (target == "/none") return static_cast<void>(exchange->respond(204, "text/plain", ""));
       echo(*exchange);
     });

@@ -2,36 +2,10 @@
 #include "report/run_metrics.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace weft {
 
 namespace {
-
-// Nearest-rank percentiles; sorts a copy.
-Spread spread(std::vector<float> values) {
-  Spread out;
-  if (values.empty()) return out;
-  std::sort(values.begin(), values.end());
-  double sum = 0;
-  for (const float v : values) sum += static_cast<double>(v);
-  const double n = static_cast<double>(values.size());
-  const auto at = [&](double p) {
-    const auto rank = static_cast<size_t>(std::ceil(p / 100.0 * n));
-    return static_cast<double>(values[std::clamp<size_t>(rank, 1, values.size()) - 1]);
-  };
-  out.mean = sum / n;
-  out.p50 = at(50);
-  out.p90 = at(90);
-  out.p99 = at(99);
-  return out;
-}
-
-Spread spread(const Histogram& gaps) {
-  constexpr double kMs = 1e-6;
-  return {gaps.mean_ns() * kMs, gaps.percentile_ns(50) * kMs, gaps.percentile_ns(90) * kMs,
-          gaps.percentile_ns(99) * kMs};
-}
 
 double per(double value, double by) { return by > 0 ? value / by : 0.0; }
 
@@ -84,10 +58,10 @@ RunSummary RunMetrics::summarize(Cluster& cluster, Instant end, double wall_s) c
   out.failed = failed_;
   out.retried = retried_;
   out.arrived = ended();
-  out.ttft_ms = spread(ttft_ms_);
-  out.tpot_ms = spread(tpot_ms_);
-  out.e2e_ms = spread(e2e_ms_);
-  out.itl_ms = spread(cluster.router().token_gaps());
+  out.ttft_ms = spread_of(ttft_ms_);
+  out.tpot_ms = spread_of(tpot_ms_);
+  out.e2e_ms = spread_of(e2e_ms_);
+  out.itl_ms = spread_of(cluster.router().token_gaps());
   out.simulated_s = length;
   out.wall_s = wall_s;
   out.prompt_tokens = prompt_tokens_;

@@ -6,18 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "base/histogram.h"
 #include "node/deployment.h"
 #include "node/router.h"
+#include "report/spread.h"
 
 namespace weft {
-
-struct Spread {
-  double mean = 0;
-  double p50 = 0;
-  double p90 = 0;
-  double p99 = 0;
-};
 
 struct TierSummary {
   std::string kind;

@@ -147,10 +147,11 @@ std::vector<std::unique_ptr<Store>> World::make_stores(size_t) {
 void World::request_ended(const RequestRecord& record) {
   last_end_ = std::max(last_end_, loop_.now());
   if (observer_.request_ended) observer_.request_ended(record);
-  player_.ended(record);
+  if (plays_) player_.ended(record);
 }
 
 Status World::run(const std::function<void()>& progress) {
+  plays_ = true;
   player_.start(cluster_->router());
   constexpr uint64_t kProgressTurns = 1 << 16;
   uint64_t turns = 0;

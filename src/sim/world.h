@@ -32,6 +32,7 @@ class World {
   ~World();
 
   // Plays to the end of the workload and of its last request. `progress` is called now and then.
+  // An emulator does not call it, runs the loop and submits to the cluster's router itself.
   Status run(const std::function<void()>& progress = {});
 
   // What run() checks: with 0 nothing; else the nodes that an event touched after every event, all
@@ -77,6 +78,7 @@ class World {
   std::vector<StepModel> models_;  // by group
   std::vector<double> slowdown_;   // by instance
   Player player_;
+  bool plays_ = false;
   std::unique_ptr<Cluster> cluster_;
   std::vector<std::unique_ptr<Fault>> faults_;
   Instant last_end_;
