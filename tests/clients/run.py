@@ -66,7 +66,7 @@ def python_suite(build):
     def install(folder):
         attempt([sys.executable, "-m", "venv", folder / "venv"], "python3 -m venv does not work")
         attempt([folder / "venv/bin/pip", "install", "--quiet", "--disable-pip-version-check",
-                 "--retries", "1", "-r", requirements], "pip could not install openai")
+                 "--retries", "1", "--timeout", "10", "-r", requirements], "pip could not install openai")
     installed(folder, requirements.read_text(), install)
     return [folder / "venv/bin/python", "-B", HERE / "suite.py"]
 
@@ -84,7 +84,7 @@ def node_suite(build):
     def install(folder):
         shutil.copy(package, folder)
         attempt(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock",
-                 "--ignore-scripts", "--fetch-retries=1"],
+                 "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=20000"],
                 "npm could not install openai", cwd=folder)
     installed(folder, package.read_text(), install)
     for source in (HERE / "node").glob("*.mjs"):  # beside node_modules, where imports look
@@ -133,7 +133,8 @@ def make_model(weft, folder, like, *options):
     return folder
 
 
-def start_servers(weft, scratch):
+def start_servers(weft, scratch, servers):
+    """Appends to `servers` as they start; returns what the suites have to know of each."""
     plain = make_model(weft, scratch / "plain", "qwen3", "--context", "32768")
     drafts = make_model(weft, scratch / "drafts", "deepseek-v3")
     wanted = {
@@ -143,12 +144,12 @@ def start_servers(weft, scratch):
         "narrow": (plain, "narrow", ["--max-sequences", "1", "--max-waiting", "1"], []),
         "drafts": (drafts, "tiny/with drafts", [], ["--draft-tokens", "1"]),
     }
-    servers, addresses = [], {}
+    addresses = {}
     for key, (folder, name, options, shared) in wanted.items():
         servers.append(Server(weft, folder, name, *options, *shared))
         addresses[key] = {"url": servers[-1].url, "model": name, "folder": str(folder),
                           "program": str(weft), "options": shared}
-    return servers, addresses
+    return addresses
 
 
 def case(name, failure=None, skipped=None):
@@ -192,12 +193,17 @@ def main():
                 except Unavailable as reason:
                     case(f"Clients.{name}", skipped=str(reason))
         with tempfile.TemporaryDirectory(prefix="weft-clients-") as scratch:
-            servers, addresses = start_servers(options.weft.resolve(), pathlib.Path(scratch))
-            for name, command in suites.items():
-                failed |= run_suite(name, command, addresses, options.cases)
-            for server in servers:
-                failed |= case(f"Clients.{server.name}_ends_by_SIGTERM".replace(" ", "_"),
-                               server.stop())
+            servers = []
+            try:
+                addresses = start_servers(options.weft.resolve(), pathlib.Path(scratch), servers)
+                for name, command in suites.items():
+                    failed |= run_suite(name, command, addresses, options.cases)
+                for server in servers:
+                    failed |= case(f"Clients.{server.name}_ends_by_SIGTERM".replace(" ", "_"),
+                                   server.stop())
+            finally:
+                for server in servers:
+                    server.process.kill()  # passed over where it has ended
     return 1 if failed else 0
 
 

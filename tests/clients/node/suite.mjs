@@ -237,12 +237,12 @@ test('aStreamThatIsAbortedIsCancelled', async () => {
     assert.ok(chunk.choices);
     if (++chunks === 3) break;
   }
-  await waitUntil(isIdle, 1000, 'running 0, blocks free');
+  await waitUntil(isIdle, 2000, 'running 0, blocks free');
   const control = new AbortController();
   const whole = chat({max_tokens: 30_000, ignore_eos: true}, 'main', {signal: control.signal});
   setTimeout(() => control.abort(), 100);
   await fails(OpenAI.APIUserAbortError, () => whole);
-  await waitUntil(isIdle, 1000, 'running 0, blocks free');
+  await waitUntil(isIdle, 2000, 'running 0, blocks free');
 });
 
 test('modelsAreListedAndFound', async () => {
