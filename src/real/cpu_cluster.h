@@ -21,7 +21,8 @@ struct CpuClusterConfig {
   uint64_t hash_salt = 0;      // of block hashes: nobody outside can make two prompts share one
 };
 
-// What a sequence gained in a step, or that it has ended. `sequence` stays until the call returns.
+// What a sequence gained in a step, or that it has ended. `sequence` stays until the call returns;
+// it is an empty one where a request was cancelled amid a step, which still writes to the true one.
 struct TokenNews {
   uint64_t tag = 0;
   const TokenSequence& sequence;
@@ -57,6 +58,7 @@ class CpuCluster {
   FlatMap<uint64_t> tag_of_;      // by request
   FlatMap<uint64_t> request_of_;  // by tag
   TokenSequence* submitted_ = nullptr;
+  const TokenSequence nothing_;
   std::vector<BlockHash> hashes_;
   Cluster cluster_;
 };
