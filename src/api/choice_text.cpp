@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "api/response.h"
+
 namespace weft {
 ChoiceText::ChoiceText(const Tokenizer& tokenizer, const GenerationOptions& options,
                        ToolFormat format, uint64_t seed)
@@ -23,6 +25,7 @@ ToolOutput ChoiceText::add(int32_t token) {
   } else {
     text = detokenizer_.add(token);
   }
+  characters_ += character_count(text);
   // Before min_tokens no stop string counts, not even in part.
   return tools_.add(tokens_ < min_tokens_ ? text : stops_.add(text));
 }

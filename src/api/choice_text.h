@@ -26,6 +26,9 @@ class ChoiceText {
   // What was held back. Once, at the end.
   ToolOutput finish();
 
+  // Characters of the text that the tokens so far made clear, with what stop strings and calls hold
+  // back; a token begins there, or where it completes a character that another began.
+  [[nodiscard]] int64_t characters() const { return characters_; }
   // A stop string was met: no more tokens are needed.
   [[nodiscard]] bool has_stopped() const { return stops_.found().has_value(); }
   // That string, or "".
@@ -42,6 +45,7 @@ class ChoiceText {
   std::vector<int32_t> markers_;  // special tokens that mark calls
   int64_t min_tokens_;
   int64_t tokens_ = 0;
+  int64_t characters_ = 0;
 };
 
 // The format to read a request's answer with: none where no tool may be called, or where the answer

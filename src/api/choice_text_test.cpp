@@ -113,5 +113,24 @@ TEST(ChoiceText, CallsAreReadWhereTheyMayCome) {
             ToolFormat::kHermes);
 }
 
+int32_t token_of_byte(char byte) {
+  int32_t id = 0;
+  while (tokenizer().token_bytes(id) != std::string_view(&byte, 1)) ++id;
+  return id;
+}
+
+TEST(ChoiceText, CountsCharactersBeforeEachToken) {
+  ChoiceText choice(tokenizer(), {}, ToolFormat::kNone, 1);
+  std::vector<int64_t> offsets;
+  std::string text;
+  for (const char byte : std::string("a\xE6\x9D\xB1\x80\x80z")) {
+    offsets.push_back(choice.characters());
+    text += choice.add(token_of_byte(byte)).content;
+  }
+  text += choice.finish().content;
+  EXPECT_EQ(text, "a東\uFFFD\uFFFDz");
+  EXPECT_EQ(offsets, (std::vector<int64_t>{0, 1, 1, 1, 2, 3, 4}));
+}
+
 }  // namespace
 }  // namespace weft

@@ -60,7 +60,7 @@ void append_chat_logprobs(std::string& out, std::span<const Sample> samples,
 }
 
 void append_completion_logprobs(std::string& out, std::span<const Sample> samples,
-                                const Tokenizer& tokenizer, int64_t offset) {
+                                const Tokenizer& tokenizer, std::span<const int64_t> offsets) {
   const auto list = [&](std::string_view name, auto append_item) {
     out += name;
     for (size_t i = 0; i < samples.size(); ++i) {
@@ -74,10 +74,12 @@ void append_completion_logprobs(std::string& out, std::span<const Sample> sample
   list(R"(,"token_logprobs":[)",
        [&](const Sample& s) { append_json(out, shown(s.token.logprob)); });
   list(R"(,"top_logprobs":[)", [&](const Sample& s) { append_top(out, s, tokenizer); });
-  list(R"(,"text_offset":[)", [&](const Sample& s) {
-    append_json(out, offset);
-    offset += character_count(tokenizer.token_bytes(s.token.id));
-  });
+  out += R"(,"text_offset":[)";
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json(out, offsets[i]);
+  }
+  out += ']';
   out += '}';
 }
 

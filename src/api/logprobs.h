@@ -12,8 +12,8 @@ namespace weft {
 // {"content":[{"token","logprob","bytes","top_logprobs"}],"refusal":null}
 void append_chat_logprobs(std::string& out, std::span<const Sample> samples,
                           const Tokenizer& tokenizer);
-// {"tokens","token_logprobs","top_logprobs","text_offset"}, the first token at `offset` characters.
+// {"tokens","token_logprobs","top_logprobs","text_offset"}, with one offset for each sample.
 void append_completion_logprobs(std::string& out, std::span<const Sample> samples,
-                                const Tokenizer& tokenizer, int64_t offset);
+                                const Tokenizer& tokenizer, std::span<const int64_t> offsets);
 
 }  // namespace weft

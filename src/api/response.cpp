@@ -162,7 +162,7 @@ std::string completion_response(const AnswerHead& head, std::span<const Completi
     append_json(out, choice.text);
     out += R"(,"logprobs":)";
     if (choice.has_logprobs) {
-      append_completion_logprobs(out, choice.samples, tokenizer, 0);
+      append_completion_logprobs(out, choice.samples, tokenizer, choice.offsets);
     } else {
       out += "null";
     }
@@ -241,7 +241,7 @@ CompletionChunks::CompletionChunks(const AnswerHead& head, const Tokenizer& toke
       before_choices_(event_start(head, "text_completion")) {}
 
 void CompletionChunks::text(std::string& out, int64_t index, std::string_view text,
-                            std::span<const Sample> samples, int64_t offset,
+                            std::span<const Sample> samples, std::span<const int64_t> offsets,
                             const Usage* usage) const {
   out += before_choices_;
   out += R"({"index":)";
@@ -252,7 +252,7 @@ void CompletionChunks::text(std::string& out, int64_t index, std::string_view te
   if (samples.empty()) {
     out += "null";
   } else {
-    append_completion_logprobs(out, samples, tokenizer_, offset);
+    append_completion_logprobs(out, samples, tokenizer_, offsets);
   }
   out += kNoFinish;
   end_event(out, has_usage_, usage);

@@ -53,6 +53,7 @@ struct CompletionChoice {
   std::string stop;
   bool has_logprobs = false;
   std::vector<Sample> samples;
+  std::vector<int64_t> offsets;  // characters of the text before each sample
 };
 
 std::string chat_response(const AnswerHead& head, std::span<const ChatChoice> choices,
@@ -89,9 +90,9 @@ class ChatChunks {
 class CompletionChunks {
  public:
   CompletionChunks(const AnswerHead& head, const Tokenizer& tokenizer, bool has_usage);
-  // `offset`: characters of the choice's text before the first sample.
+  // `offsets`: characters of the choice's text before each sample.
   void text(std::string& out, int64_t index, std::string_view text,
-            std::span<const Sample> samples = {}, int64_t offset = 0,
+            std::span<const Sample> samples = {}, std::span<const int64_t> offsets = {},
             const Usage* usage = nullptr) const;
   void finish(std::string& out, int64_t index, FinishReason reason,
               std::string_view stop = {}) const;

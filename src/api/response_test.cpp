@@ -65,6 +65,7 @@ TEST(CompletionResponse, HasOpenAisShape) {
   choice.has_logprobs = true;
   choice.samples = {sample("a", -1.f, {{id("a"), -1.f}}),
                     sample("b", -0.25f, {{id("c"), -0.125f}})};
+  choice.offsets = {0, 1};
   AnswerHead head = kHead;
   head.id = "cmpl-1";
   head.fingerprint = "";
@@ -142,7 +143,8 @@ TEST(CompletionChunks, AreServerSentEvents) {
   const CompletionChunks chunks(kHead, tokenizer(), false);
   std::string out;
   const Sample one = sample("a", -0.5f, {{id("a"), -0.5f}});
-  chunks.text(out, 0, "a", std::span(&one, 1), 12);
+  const int64_t offset = 12;
+  chunks.text(out, 0, "a", std::span(&one, 1), std::span(&offset, 1));
   EXPECT_EQ(out, head +
                      R"({"index":0,"text":"a","logprobs":{"tokens":["a"],"token_logprobs":[-0.5],)"
                      R"("top_logprobs":[{"a":-0.5}],"text_offset":[12]},"finish_reason":null}]})"

@@ -36,8 +36,8 @@ ApiAnswer::ApiAnswer(std::shared_ptr<HttpExchange> exchange, const Tokenizer& to
                           is_chat)),
       open_(jobs_.size()) {
   for (const ApiJob& job : jobs_) {
-    choices_.push_back({.text = ChoiceText(tokenizer, options_, format, job.sequence.sampling.seed),
-                        .counts_prompt = job.counts_prompt});
+    choices_.emplace_back(ChoiceText(tokenizer, options_, format, job.sequence.sampling.seed),
+                          job.counts_prompt);
   }
 }
 
@@ -82,9 +82,11 @@ void ApiAnswer::take_tokens(Choice& choice, const TokenNews& news, ToolOutput& o
   for (size_t i = first; i < output.size() && !choice.has_ended; ++i) {
     ++usage_.completion;
     if (is_stop(news.sequence, output[i])) return;
+    const int64_t offset = choice.text.characters();
     ToolOutput more = choice.text.add(output[i]);
     if (has_logprobs() && i < news.sequence.samples.size()) {
       choice.samples.push_back(news.sequence.samples[i]);
+      choice.offsets.push_back(offset);
     }
     out.content += more.content;
     std::ranges::move(more.calls, std::back_inserter(out.calls));
@@ -115,11 +117,13 @@ void ApiAnswer::stream(size_t index, Choice& choice, const ToolOutput& out) {
     if (says) chat->content(out_, at, out.content, choice.samples, usage);
     for (const ToolCall& call : out.calls) chat->call(out_, at, choice.calls_sent++, call);
   } else if (auto* plain = std::get_if<CompletionChunks>(&chunks_); says) {
-    plain->text(out_, at, out.content, choice.samples, choice.characters, usage);
-    choice.characters += character_count(out.content);
+    plain->text(out_, at, out.content, choice.samples, choice.offsets, usage);
   }
   choice.has_role = true;
-  if (says) choice.samples.clear();
+  if (says) {
+    choice.samples.clear();
+    choice.offsets.clear();
+  }
   if (choice.has_ended && !choice.said_end) {
     choice.said_end = true;
     const auto end = [&](const auto& chunks) {
@@ -166,7 +170,8 @@ void ApiAnswer::finish() {
     for (size_t i = 0; i < choices_.size(); ++i) {
       Choice& choice = choices_[i];
       all.push_back({static_cast<int64_t>(i), std::move(choice.content), choice.reason,
-                     std::string(choice.text.stop()), has_logprobs(), std::move(choice.samples)});
+                     std::string(choice.text.stop()), has_logprobs(), std::move(choice.samples),
+                     std::move(choice.offsets)});
     }
     body = completion_response(head_, all, usage_, tokenizer_);
   }

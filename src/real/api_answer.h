@@ -44,16 +44,18 @@ class ApiAnswer {
 
  private:
   struct Choice {
+    Choice(ChoiceText made, bool counts) : text(std::move(made)), counts_prompt(counts) {}
+
     ChoiceText text;
-    bool counts_prompt = true;
+    bool counts_prompt;
     bool has_role = false;   // of a stream
     bool has_ended = false;  // its text
     bool said_end = false;   // of a stream
     FinishReason reason = FinishReason::kStop;
-    std::string content;          // all, without a stream
-    std::vector<ToolCall> calls;  // the same
-    std::vector<Sample> samples;  // all, or of a stream those that wait for text
-    int64_t characters = 0;       // sent, for text_offset
+    std::string content;           // all, without a stream
+    std::vector<ToolCall> calls;   // the same
+    std::vector<Sample> samples;   // all, or of a stream those that wait for text
+    std::vector<int64_t> offsets;  // of the samples, in characters
     size_t calls_sent = 0;
   };
 

@@ -25,9 +25,9 @@ void ApiServer::take(std::unique_ptr<ApiAnswer> answer) {
              std::vector<ApiJob> jobs = std::move(taken.jobs());
              answers_.insert(id, std::move(open));
              for (size_t i = 0; i < tags.size(); ++i) {
-               metrics_.submitted();
                // An earlier choice may have been rejected, and the answer with it.
                if (answers_.find(id) == nullptr) break;
+               metrics_.submitted();
                backend_.submit(std::move(jobs[i].sequence), tags[i], jobs[i].priority);
              }
              if (answers_.find(id) == nullptr) return;

@@ -9,6 +9,7 @@
 
 #include "api/chat_prompt.h"
 #include "base/random.h"
+#include "real/http_text.h"
 
 namespace weft {
 
@@ -115,14 +116,16 @@ void ApiServer::get(const std::shared_ptr<HttpExchange>& shared) {
     return;
   }
   if (!may(exchange.request())) return refuse(exchange, unauthorized());
+  constexpr std::string_view kOneModel = "/v1/models/";
   const ModelInfo info = {model_.name, created_, model_.context};
   if (path == "/v1/models") {
     exchange.respond(200, kJson, models_response({&info, 1}));
-  } else if (path.substr(std::string_view("/v1/models/").size()) == model_.name) {
-    exchange.respond(200, kJson, model_response(info));
-  } else {
-    refuse(exchange, model_not_found(path.substr(std::string_view("/v1/models/").size())));
+    return;
   }
+  // A name with a slash comes as %2F, from some clients as it is.
+  const std::string name = percent_decoded(path.substr(kOneModel.size()));
+  if (name != model_.name) return refuse(exchange, model_not_found(name));
+  exchange.respond(200, kJson, model_response(info));
 }
 
 void ApiServer::post(const std::shared_ptr<HttpExchange>& exchange) {

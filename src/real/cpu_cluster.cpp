@@ -121,7 +121,9 @@ void CpuCluster::ended(const RequestRecord& record) {
     return;
   }
   const RequestId id(*request);
-  tell({.tag = record.tag, .sequence = *book_.find(id), .record = &record});
+  const TokenSequence* sequence = book_.find(id);
+  if (sequence->users > 0) sequence = &nothing_;
+  tell({.tag = record.tag, .sequence = *sequence, .record = &record});
   book_.close(id);
   tag_of_.erase(id.value());
   request_of_.erase(record.tag);

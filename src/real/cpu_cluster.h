@@ -28,7 +28,8 @@ ClusterConfig cluster_config(const CpuClusterConfig& config);
 // What RunRecorder::begin() writes of it.
 std::string record_settings(const CpuClusterConfig& config);
 
-// What a sequence gained in a step, or that it has ended. `sequence` stays until the call returns.
+// What a sequence gained in a step, or that it has ended. `sequence` stays until the call returns;
+// it is an empty one where a request was cancelled amid a step, which still writes to the true one.
 struct TokenNews {
   uint64_t tag = 0;
   const TokenSequence& sequence;
@@ -64,6 +65,7 @@ class CpuCluster {
   FlatMap<uint64_t> tag_of_;      // by request
   FlatMap<uint64_t> request_of_;  // by tag
   TokenSequence* submitted_ = nullptr;
+  const TokenSequence nothing_;
   std::vector<BlockHash> hashes_;
   uint64_t news_count_ = 0;  // told so far
   bool tells_ = false;       // right now
