@@ -80,8 +80,8 @@ void product(benchmark::State& state, WeightFormat format, Isa isa, Shape shape,
   activations.set(x.data(), rows, shape.k, shape.k, format, isa, two_threads());
   size_t next = 0;
   for (auto _ : state) {
-    multiply(matrices[next], activations, reinterpret_cast<float*>(y.data()), shape.n, false,
-             two_threads());
+    multiply(matrices[next], activations,
+             {.y = reinterpret_cast<float*>(y.data()), .stride = shape.n}, two_threads());
     next = (next + 1) % matrices.size();
     benchmark::ClobberMemory();
   }
@@ -101,12 +101,12 @@ void product(benchmark::State& state, WeightFormat format, Isa isa, Shape shape,
 }
 
 void quantise(benchmark::State& state, Isa isa, int64_t rows, int64_t k) {
-  const std::vector<float> x(static_cast<size_t>(rows * k * 2), 0.5F);
+  const std::vector<float> x(static_cast<size_t>(rows * k), 0.5F);
   Activations activations;
   for (auto _ : state) {
-    activations.silu_mul_set(x.data(), rows, k, 2 * k, WeightFormat::kInt8, isa, two_threads());
+    activations.set(x.data(), rows, k, k, WeightFormat::kInt8, isa, two_threads());
   }
-  state.SetBytesProcessed(state.iterations() * rows * k * 8);
+  state.SetBytesProcessed(state.iterations() * rows * k * 4);
 }
 
 void add_products(Isa isa) {
@@ -134,7 +134,7 @@ const bool kRegistered = [] {
     benchmark::RegisterBenchmark(("peak/bf16/" + name).c_str(), peak_of, isa, bf16_peak)
         ->Iterations(1);
     for (int64_t rows : {1, 512}) {
-      const std::string set = "silu_mul_set/" + name + "/m" + std::to_string(rows);
+      const std::string set = "quantise/" + name + "/m" + std::to_string(rows);
       benchmark::RegisterBenchmark(set.c_str(), quantise, isa, rows, 3072)->UseRealTime();
     }
     add_products(isa);

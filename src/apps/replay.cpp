@@ -108,7 +108,7 @@ class Replay {
     while (!over_ && !error_) loop_.run_one_turn(true);
     if (error_) return *error_;
     summary_.digest = cluster_.router().digest();
-    summary_.seconds = (loop_.now() - first_instant()).count() / 1e9;
+    summary_.seconds = to_seconds(loop_.now() - first_instant());
     return summary_;
   }
 

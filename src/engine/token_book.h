@@ -23,8 +23,8 @@ struct TokenSequence {
   std::vector<int32_t> stop_tokens;  // the first of these ends the output, and is part of it
   int64_t min_output = 0;            // before that many tokens none of these comes
   std::unique_ptr<TokenConstraint> constraint;  // what the output has to follow, or null
-  std::vector<Sample> samples;       // of each output token, if sampling.logprobs asks for them
-  bool failed = false;               // the model gave no number to choose by
+  std::vector<Sample> samples;  // of each output token, if sampling.logprobs asks for them
+  bool failed = false;          // the model gave no number to choose by
 
   // The device's own.
   TokenCounts counts;           // for penalties, when there are any
