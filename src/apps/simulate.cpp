@@ -98,7 +98,8 @@ Status close_timeline(const SimulateOptions& options, Listener& listener, const 
 }
 
 Status simulate(const SimulateOptions& options) {
-  if (options.scenario.empty()) return bad_input("simulate: expected a scenario or --replay FILE");
+  if (options.scenario.empty())
+    return bad_input("simulate: expected a scenario or --replay FILE; --help says what there is");
   for (const std::string& path : {options.json, options.report, options.timeline}) {
     if (auto writable = check_output(path); !writable) return writable.error();
   }

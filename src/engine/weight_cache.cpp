@@ -81,7 +81,9 @@ WeightCache::Fault damaged(const WeightCacheKey& key, const std::string& what) {
 std::variant<std::vector<Entry>, WeightCache::Fault> read_table(std::span<const std::byte> bytes,
                                                                 const WeightCacheKey& key) {
   Header header = {};
-  std::memcpy(&header, bytes.data(), std::min(bytes.size(), sizeof(header)));
+  if (!bytes.empty()) {
+    std::memcpy(&header, bytes.data(), std::min(bytes.size(), sizeof(header)));
+  }
   const bool is_ours = std::memcmp(header.magic, kMagic, sizeof(kMagic)) == 0;
   if (!is_ours && !bytes.empty()) {
     return WeightCache::Fault{

@@ -8,7 +8,14 @@
 namespace weft {
 namespace {
 
-Error named(const Error& error) { return {error.code, "chat template: " + error.message}; }
+// One line, whatever the template's own texts and keys hold.
+Error named(const Error& error) {
+  std::string message = "chat template: " + error.message;
+  for (char& letter : message) {
+    if (static_cast<unsigned char>(letter) < 0x20) letter = ' ';
+  }
+  return {error.code, std::move(message)};
+}
 
 }  // namespace
 

@@ -105,7 +105,7 @@ std::vector<int32_t> tried(const Grammar& grammar, std::string_view text) {
 // One of the tokens; in a hurry, one that ends things, mostly.
 int32_t choose(const std::vector<int32_t>& tokens, Random& random, bool hurries) {
   if (hurries && random.below(8) != 0) {
-    for (const char quick : std::string_view("\"x]}0ntf,: ")) {
+    for (const char quick : std::string_view("\"xz]}0ntf,: ")) {
       for (const int32_t id : tokens) {
         if (id == end_token()) return id;
         if (made_vocabulary().trie().bytes(id) == std::string_view(&quick, 1)) return id;
