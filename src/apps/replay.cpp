@@ -115,7 +115,6 @@ class Replay {
  private:
   // The loop asks for the time once before its first turn: the record's first line.
   [[nodiscard]] Instant first_instant() const {
-    std::string ignored;
     return lines_.empty() ? Instant() : Instant(Fields(path_, lines_[0]).number<int64_t>(0));
   }
   std::unique_ptr<Device> make_device(size_t instance) {

@@ -39,8 +39,6 @@ class ApiAnswer {
   [[nodiscard]] bool is_over() const { return is_over_; }
   // Answers with an error, in the stream where one has begun.
   void fail(const ApiError& error);
-  // How a choice ended, for metrics; valid once it has.
-  [[nodiscard]] FinishReason reason(size_t choice) const { return choices_[choice].reason; }
 
  private:
   struct Choice {

@@ -4,39 +4,34 @@
 
 namespace weft {
 
-// From a server's thread to the loop. A client may hang up at any time: then the loop hears of it
-// after the answer.
+// From a server's thread to the loop.
 void ApiServer::take(std::unique_ptr<ApiAnswer> answer) {
   auto holder = std::make_shared<std::unique_ptr<ApiAnswer>>(std::move(answer));
-  loop_.inbox().post(
-      {.owner = {},
-       .run =
-           [this, holder] {
-             const uint64_t id = next_answer_++;
-             auto open = std::make_unique<Open>();
-             open->answer = std::move(*holder);
-             ApiAnswer& taken = *open->answer;
-             for (size_t i = 0; i < taken.jobs().size(); ++i) {
-               const uint64_t tag = next_tag_++;
-               open->tags.push_back(tag);
-               places_.insert(tag, Place{id, i});
-             }
-             const std::vector<uint64_t> tags = open->tags;
-             std::vector<ApiJob> jobs = std::move(taken.jobs());
-             answers_.insert(id, std::move(open));
-             for (size_t i = 0; i < tags.size(); ++i) {
-               // An earlier choice may have been rejected, and the answer with it.
-               if (answers_.find(id) == nullptr) break;
-               metrics_.submitted();
-               backend_.submit(std::move(jobs[i].sequence), tags[i], jobs[i].priority);
-             }
-             if (answers_.find(id) == nullptr) return;
-             taken.exchange().on_close([this, id] {
-               loop_.inbox().post(
-                   {.owner = {}, .run = [this, id] { close(id); }, .is_unowned = true});
-             });
-           },
-       .is_unowned = true});
+  const auto run = [this, holder] { begin(std::move(*holder)); };
+  loop_.inbox().post({.owner = {}, .run = run, .is_unowned = true});
+}
+
+// A client may hang up at any time: the loop hears of it after the answer has begun.
+void ApiServer::begin(std::unique_ptr<ApiAnswer> answer) {
+  const uint64_t id = next_answer_++;
+  ApiAnswer& taken = *answer;
+  std::vector<ApiJob> jobs = std::move(taken.jobs());
+  std::vector<uint64_t> tags;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    tags.push_back(next_tag_++);
+    places_.insert(tags[i], Place{id, i});
+  }
+  answers_.insert(id, std::make_unique<Open>(Open{std::move(answer), tags}));
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    // An earlier choice may have been rejected, and the answer with it.
+    if (answers_.find(id) == nullptr) return;
+    metrics_.submitted();
+    backend_.submit(std::move(jobs[i].sequence), tags[i], jobs[i].priority);
+  }
+  if (answers_.find(id) == nullptr) return;
+  taken.exchange().on_close([this, id] {
+    loop_.inbox().post({.owner = {}, .run = [this, id] { close(id); }, .is_unowned = true});
+  });
 }
 
 void ApiServer::hear(const TokenNews& news) {

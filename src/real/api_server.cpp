@@ -148,7 +148,7 @@ ApiResult<std::vector<int32_t>> ApiServer::chat_tokens(const ChatRequest& reques
 
 uint64_t ApiServer::random_bits() { return mix64(seed_, ++requests_); }
 
-AnswerHead ApiServer::head_of(const HttpRequest&, bool is_chat) {
+AnswerHead ApiServer::make_head(bool is_chat) {
   const uint64_t bits = random_bits();
   return {is_chat ? chat_id(bits) : completion_id(bits), unix_seconds(), model_.name,
           model_.fingerprint};
@@ -208,7 +208,7 @@ void ApiServer::chat(const std::shared_ptr<HttpExchange>& exchange) {
   auto jobs = jobs_of(std::move(*prompt), request->options, *grammar, random_bits());
   if (!jobs) return refuse(*exchange, jobs.error());
   const ToolFormat format = answer_format(*request, tool_format_);
-  take(std::make_unique<ApiAnswer>(exchange, *model_.tokenizer, head_of(exchange->request(), true),
+  take(std::make_unique<ApiAnswer>(exchange, *model_.tokenizer, make_head(true),
                                    std::move(request->options), true, format, std::move(*jobs)));
 }
 
@@ -240,7 +240,7 @@ void ApiServer::complete(const std::shared_ptr<HttpExchange>& exchange) {
     if (!jobs) return refuse(*exchange, jobs.error());
     std::ranges::move(*jobs, std::back_inserter(all));
   }
-  take(std::make_unique<ApiAnswer>(exchange, *model_.tokenizer, head_of(exchange->request(), false),
+  take(std::make_unique<ApiAnswer>(exchange, *model_.tokenizer, make_head(false),
                                    std::move(request->options), false, ToolFormat::kNone,
                                    std::move(all)));
 }

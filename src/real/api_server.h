@@ -87,8 +87,9 @@ class ApiServer {
                                                        const GenerationOptions& options,
                                                        const std::optional<Grammar>& grammar,
                                                        uint64_t seed) const;
-  [[nodiscard]] AnswerHead head_of(const HttpRequest& request, bool is_chat);
+  [[nodiscard]] AnswerHead make_head(bool is_chat);
   void take(std::unique_ptr<ApiAnswer> answer);
+  void begin(std::unique_ptr<ApiAnswer> answer);
   void close(uint64_t id);
   void end(uint64_t id);
   uint64_t random_bits();
